@@ -1,0 +1,1 @@
+"""The coding agents: how each is found, installed and pointed at the shim."""

@@ -1,0 +1,113 @@
+"""Installs an agent with npm into a folder of ours; the user's own npm folders stay as they are."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from agentlaunch.agents.base import Agent
+from agentlaunch.agents.command import Completed, Run, run_command
+from agentlaunch.agents.documents import dump_document
+from agentlaunch.agents.locate import LocatedAgent, agent_prefix, install_marker, locate_agent
+from agentlaunch.errors import AgentlaunchError, Bug, MachineError, RemoteError
+from agentlaunch.system.dirs import Dirs
+from agentlaunch.system.files import make_private_dir, write_private
+from agentlaunch.system.locks import held
+
+INSTALL_TIMEOUT_S = 1800.0
+"""200 to 400 MB over a slow line."""
+
+LAST_LINES = 6
+
+Say = Callable[[str], None]
+
+
+def install_agent(
+    agent: Agent,
+    dirs: Dirs,
+    environment: Mapping[str, str],
+    say: Say,
+    run: Run = run_command,
+    wait_s: float = INSTALL_TIMEOUT_S,
+) -> LocatedAgent:
+    """Install the tested version and check that it starts. `say` tells progress; a second caller waits
+    for the first, at most `wait_s` seconds.
+
+    Raises MachineError `npm-missing` or `agent-install-busy`, RemoteError `agent-install-failed`.
+    """
+    npm = shutil.which("npm", path=environment.get("PATH", ""))
+    if npm is None:
+        raise MachineError(
+            "npm-missing",
+            f"`npm` is not on PATH, and {agent.title} is installed with it",
+            "install Node.js 20 or newer from https://nodejs.org, then repeat the command",
+        )
+    prefix = agent_prefix(agent, dirs)
+    with held(prefix.with_name(f"{agent.name}.lock"), wait_s) as ours:
+        if not ours:
+            raise MachineError("agent-install-busy", f"another install of `{agent.name}` is still running", "")
+        if not _is_current(agent, dirs):
+            _install(agent, dirs, npm, environment, (say, run))
+    return _located(agent, dirs, environment, run)
+
+
+def _is_current(agent: Agent, dirs: Dirs) -> bool:
+    """Whether the tested version has been installed, perhaps by whom we waited for."""
+    try:
+        return install_marker(agent, dirs).read_text("utf-8") == agent.tested_version
+    except OSError:
+        return False
+
+
+def _install(agent: Agent, dirs: Dirs, npm: str, environment: Mapping[str, str], seams: tuple[Say, Run]) -> None:
+    """The marker goes first and comes back last: whatever cuts this short leaves an agent that is not installed."""
+    say, run = seams
+    prefix = agent_prefix(agent, dirs)
+    with contextlib.suppress(FileNotFoundError):
+        install_marker(agent, dirs).unlink()
+    make_private_dir(prefix)
+    write_private(prefix / "package.json", _package_file(agent).encode())
+    wanted = f"{agent.package}@{agent.tested_version}"
+    say(f"installing {wanted} with npm into {prefix} (200 to 400 MB)")
+    argv = (npm, "install", "--prefix", str(prefix), "--no-fund", "--no-audit", "--omit=dev", wanted)
+    done = run(argv, environment, INSTALL_TIMEOUT_S)
+    if done.code != 0:
+        raise _failed(agent, done, f"npm could not install `{wanted}`")
+    program = prefix / "node_modules" / ".bin" / agent.executable
+    checked = run(
+        (shutil.which(program.name, path=str(program.parent)) or str(program), "--version"), environment, 60.0
+    )
+    if checked.code != 0:
+        raise _failed(agent, checked, f"`{wanted}` was installed, but does not start")
+    write_private(install_marker(agent, dirs), agent.tested_version.encode())
+    say(f"installed {agent.title} {agent.tested_version}")
+
+
+def _package_file(agent: Agent) -> str:
+    """npm 11 warns about install scripts that are not approved here, and later ones hold them back.
+
+    OpenCode's and Claude Code's scripts put the program for this machine in its place; without them neither starts.
+    """
+    return dump_document({"name": "agentlaunch-agents", "private": True, "allowScripts": {agent.package: True}})
+
+
+def _failed(agent: Agent, done: Completed, message: str) -> AgentlaunchError:
+    lines = [line for line in f"{done.stdout}\n{done.stderr}".splitlines() if line.strip()][-LAST_LINES:]
+    return RemoteError(
+        "agent-install-failed",
+        "\n  ".join([f"{message}:", *lines]),
+        f"try it yourself: npm install -g {agent.package}@{agent.tested_version}",
+    )
+
+
+def _located(agent: Agent, dirs: Dirs, environment: Mapping[str, str], run: Run) -> LocatedAgent:
+    """The copy of ours: the search skips PATH, where an older one may stand."""
+    without_path = {**environment, "PATH": ""}
+    located = locate_agent(agent, without_path, dirs, run)
+    if located is None:
+        raise Bug(
+            "install-vanished", f"`{Path(agent_prefix(agent, dirs))}` has no `{agent.executable}` after its install"
+        )
+    return located

@@ -1,0 +1,118 @@
+"""OpenCode: pointed at the shim by a configuration in one environment variable, above every file of the user's."""
+
+from __future__ import annotations
+
+from agentlaunch.agents.base import TINY_WINDOW_BELOW_TOKENS, PromptTokens
+from agentlaunch.agents.documents import Document, Json, dump_document, merge, parse_document
+from agentlaunch.agents.instructions import instructions_with
+from agentlaunch.core.launch_plan import AgentContext, LaunchPlan
+from agentlaunch.errors import UserError
+
+PROVIDER = "agentlaunch"
+CONFIG_VARIABLE = "OPENCODE_CONFIG_CONTENT"
+EVENT_TIMEOUT_MS = 3_600_000
+"""OpenCode resends after five minutes of silence (facts/agents.md 4.6); a cold prefill may take longer."""
+
+BUILT_IN_AGENTS = ("build", "plan", "general", "explore")
+"""A user's own `agent.build.model` names a provider that is not enabled: OpenCode then fails before any request."""
+
+LEAN_TOOLS_OFF = ("task", "todowrite", "webfetch", "websearch", "codesearch", "skill", "question")
+TINY_TOOLS_OFF = ("glob", "grep")
+
+OWN_OUTPUT_LIMIT_BYTES = 51_200
+"""OpenCode's own limit for one tool result."""
+
+
+class OpenCode:
+    """OpenCode, over the OpenAI Chat Completions API."""
+
+    name = "opencode"
+    title = "OpenCode"
+    executable = "opencode"
+    package = "opencode-ai"
+    tested_version = "1.18.33"
+    minimum_version = "1.15.13"
+    wire = "openai_chat"
+    prompt_tokens = PromptTokens(full=7_591, lean=3_497, tiny=2_883)
+
+    def files_read(self, arguments: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG002 - the protocol's signature
+        """None: OpenCode's own files stand below our configuration."""
+        return ()
+
+    def plan(self, context: AgentContext) -> LaunchPlan:
+        """Our configuration in the environment, merged over the user's own in the same variable."""
+        theirs = _user_config(context)
+        config = merge(merge(_lean_config(context), theirs), _config(context))
+        return LaunchPlan(
+            argv=(context.executable, *context.arguments),
+            env={
+                CONFIG_VARIABLE: dump_document(config),
+                "OPENCODE_DISABLE_AUTOUPDATE": "1",
+                "OPENCODE_DISABLE_MODELS_FETCH": "1",
+            },
+            notes=(f"your own {CONFIG_VARIABLE} is merged with ours",) if theirs else (),
+        )
+
+
+def _user_config(context: AgentContext) -> Document:
+    text = context.environment.get(CONFIG_VARIABLE, "")
+    try:
+        return parse_document(text) if text.strip() else {}
+    except ValueError as error:
+        raise UserError(
+            "bad-agent-settings",
+            f"the variable `{CONFIG_VARIABLE}` cannot be used: {error}",
+            f"unset {CONFIG_VARIABLE}, or set it to a JSON object",
+        ) from error
+
+
+def _config(context: AgentContext) -> Document:
+    """What must hold. The title agent is off: its request would queue before the first one (facts/agents.md 2)."""
+    model = f"{PROVIDER}/{context.model}"
+    agents: Document = {name: {"model": model} for name in BUILT_IN_AGENTS}
+    return {
+        "model": model,
+        "small_model": model,
+        "autoupdate": False,
+        "share": "disabled",
+        "enabled_providers": [PROVIDER],
+        "disabled_providers": [],
+        "agent": {**agents, "title": {"disable": True}},
+        "provider": {PROVIDER: _provider(context)},
+    }
+
+
+def _provider(context: AgentContext) -> Document:
+    limit: Json = {"context": context.context_window, "output": context.max_output_tokens}
+    return {
+        "npm": "@ai-sdk/openai-compatible",  # bundled: works without a network (facts/agents.md 1.3)
+        "name": PROVIDER,
+        "options": {
+            "baseURL": f"{context.shim_url}/v1",
+            "apiKey": context.token,
+            "timeout": False,
+            "headerTimeout": False,
+            "chunkTimeout": EVENT_TIMEOUT_MS,
+        },
+        "models": {context.model: {"name": context.model, "tool_call": True, "limit": limit}},
+    }
+
+
+def _lean_config(context: AgentContext) -> Document:
+    """What the user's own configuration may take back: smaller tool results, and in a lean launch fewer tools.
+
+    First requests, measured in bytes: full 30,722; six tools 21,492; six tools and short instructions 13,479; four
+    tools 11,179. `tool_output` with 4096 bytes cut a tool result from 14.2 to 3.7 KB.
+    """
+    config: Document = {}
+    if context.context_window < OWN_OUTPUT_LIMIT_BYTES:  # a quarter of the window at four bytes a token
+        config["tool_output"] = {"max_bytes": context.context_window}
+    if not context.lean:
+        return config
+    tiny = TINY_TOOLS_OFF if context.context_window < TINY_WINDOW_BELOW_TOKENS else ()
+    prompt = instructions_with("File paths are absolute.")
+    return {
+        **config,
+        "tools": dict.fromkeys((*LEAN_TOOLS_OFF, *tiny), False),
+        "agent": {"build": {"prompt": prompt}, "plan": {"prompt": prompt}},
+    }

@@ -1,0 +1,1 @@
+"""Use cases: each takes plain input and returns a frozen result."""

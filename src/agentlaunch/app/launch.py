@@ -1,0 +1,182 @@
+"""Launches an agent on a model: decide, open a session, write the overlay files, become the agent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NoReturn
+
+from agentlaunch.agents.base import Agent
+from agentlaunch.agents.locate import LocatedAgent
+from agentlaunch.app.agents import find_agent, find_or_install
+from agentlaunch.app.limits import LEAN_BELOW_TOKENS, max_output_for
+from agentlaunch.app.models import ModelTarget, resolve_model
+from agentlaunch.app.orders import LaunchOrder, write_record
+from agentlaunch.app.world import World
+from agentlaunch.core.engine import EngineSpec
+from agentlaunch.core.launch_environment import launch_environment, proxy_note
+from agentlaunch.core.launch_plan import AgentContext, LaunchPlan
+from agentlaunch.errors import AgentlaunchError, Bug
+from agentlaunch.shim.protocol import OpenSession, SessionGrant
+from agentlaunch.shim.state import shim_log
+from agentlaunch.system.files import write_private
+from agentlaunch.system.process import identify
+
+MASK = "********"
+"""Stands for the session's token where a plan is shown."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that is known before a session is opened. `context_window` is in tokens."""
+
+    order: LaunchOrder
+    agent: Agent
+    program: LocatedAgent
+    model: ModelTarget
+    context_window: int
+
+    @property
+    def lean(self) -> bool:
+        """Ordered, or decided by the window."""
+        return self.context_window < LEAN_BELOW_TOKENS if self.order.lean is None else self.order.lean
+
+    @property
+    def max_output_tokens(self) -> int:
+        """The longest answer that the agent may ask for, in tokens."""
+        return max_output_for(self.context_window)
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What a launch would do. `shim` is None when one would be started; `cleanup` is what goes with the session."""
+
+    prepared: Prepared
+    plan: LaunchPlan
+    shim: str | None
+    cleanup: tuple[str, ...]
+
+
+def prepare(order: LaunchOrder, world: World) -> Prepared:
+    """Find the agent and the model; installs what is missing if the user says so. Opens nothing.
+
+    Raises UserError for what was ordered, MachineError for what is missing.
+    """
+    agent = find_agent(order.agent)
+    program = find_or_install(agent, order, world)
+    model = resolve_model(order.model, world, yes=order.yes)
+    return Prepared(order, agent, program, model, model.context_window)
+
+
+def rehearse(prepared: Prepared, world: World) -> DryRun:
+    """The plan with a masked token; nothing is started, opened or written."""
+    url = world.shims.url()
+    grant = SessionGrant(
+        id="SESSION",
+        token=MASK,
+        url=url or "http://127.0.0.1:PORT",
+        model=prepared.model.name,
+        context_window=prepared.context_window,
+        session_dir=str(world.dirs.sessions / "SESSION"),
+    )
+    return DryRun(prepared, _plan(prepared, grant, world), url, (grant.session_dir,))
+
+
+def run(prepared: Prepared, world: World) -> NoReturn:
+    """Open the session and become the agent. Whatever fails, or Ctrl-C, closes the session again."""
+    with _session(prepared, world) as grant:
+        granted = replace(prepared, context_window=grant.context_window)
+        plan = _plan(granted, grant, world)
+        for file in plan.files:
+            write_private(Path(file.path), file.content.encode())
+        write_record(_as_recorded(granted), world.dirs)
+        for line in banner(granted, grant.url, str(shim_log(world.dirs))):
+            world.talk.say(line)
+        world.become(plan.argv, launch_environment(world.environment, plan))
+    raise Bug("launch-returned", "the agent's process returned to its launcher")
+
+
+@contextmanager
+def _session(prepared: Prepared, world: World) -> Iterator[SessionGrant]:
+    """The session until the process becomes the agent, from when on the shim watches the process itself."""
+    own = identify(os.getpid())
+    if own is None:
+        raise Bug("no-own-process", "the system does not know our own process")
+    model = prepared.model
+    request = OpenSession(
+        agent=prepared.order.agent,
+        model=model.name,
+        process=own,
+        target=model.target,
+        context_window=prepared.context_window,
+        max_output_tokens=prepared.max_output_tokens,
+    )
+    with world.talk.waiting(f"loading `{model.name}`"):
+        grant = world.shims.open_session(request, prepared.order.idle_seconds)
+    try:
+        yield grant
+    finally:
+        with suppress(AgentlaunchError):
+            world.shims.close_session(grant.id)
+
+
+def _plan(prepared: Prepared, grant: SessionGrant, world: World) -> LaunchPlan:
+    context = AgentContext(
+        executable=prepared.program.path,
+        shim_url=grant.url,
+        token=grant.token,
+        model=prepared.model.name,
+        context_window=prepared.context_window,
+        max_output_tokens=prepared.max_output_tokens,
+        lean=prepared.lean,
+        session_dir=grant.session_dir,
+        arguments=prepared.order.arguments,
+        environment=world.environment,
+        user_files=_read_user_files(prepared, world),
+    )
+    return prepared.agent.plan(context)
+
+
+def _read_user_files(prepared: Prepared, world: World) -> dict[str, str]:
+    """The files that the agent's plan must know; one that cannot be read is left out, and the plan says what it is."""
+    found: dict[str, str] = {}
+    for name in prepared.agent.files_read(prepared.order.arguments):
+        with suppress(OSError, UnicodeDecodeError):
+            found[name] = (world.folder / name).read_text("utf-8-sig")
+    return found
+
+
+def _as_recorded(prepared: Prepared) -> LaunchOrder:
+    """The order as `again` repeats it from any folder: a file under its absolute path."""
+    order, target = prepared.order, prepared.model.target
+    if not isinstance(target, EngineSpec) or order.model.model == target.alias:
+        return order
+    return replace(order, model=replace(order.model, model=target.model_path))
+
+
+def banner(prepared: Prepared, shim_url: str, log: str) -> tuple[str, ...]:
+    """At most four lines before the agent has the screen."""
+    model = prepared.model
+    title = f"{prepared.agent.title} {prepared.program.version_text}".rstrip()
+    lines = (
+        f"agentlaunch: {title} on `{model.name}` ({model.runtime})",
+        f"  window {prepared.context_window} tokens, answers up to {prepared.max_output_tokens}{_lean_text(prepared)}",
+        f"  shim {shim_url}, log {log}",
+    )
+    return (*lines, *(f"  {note}" for note in model.notes[:1]))
+
+
+def _lean_text(prepared: Prepared) -> str:
+    if not prepared.lean:
+        return ""
+    chosen = "" if prepared.order.lean else f": the window is below {LEAN_BELOW_TOKENS}; --full for every tool"
+    return f"; lean{chosen}"
+
+
+def notes(rehearsal: DryRun, world: World) -> tuple[str, ...]:
+    """Everything worth knowing about a plan that is not in it."""
+    proxy = proxy_note(world.environment)
+    return (*rehearsal.prepared.model.notes, *rehearsal.plan.notes, *((proxy,) if proxy else ()))

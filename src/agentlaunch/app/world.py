@@ -1,0 +1,140 @@
+"""Everything outside of us that a use case touches, in one value: the real one here, a made one in tests."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, Protocol
+
+from agentlaunch.app.talk import Talk
+from agentlaunch.shim.protocol import OpenSession, SessionGrant, ShimStatus
+from agentlaunch.system.dirs import Dirs, find_dirs
+from agentlaunch.system.process import exec_replace
+
+if TYPE_CHECKING:
+    from agentlaunch.app.shim_ensure import Stopped
+
+
+class Shims(Protocol):
+    """The shim of this user, whether it runs or not. Every call raises AgentlaunchError."""
+
+    def open_session(self, request: OpenSession, idle_seconds: int | None) -> SessionGrant:
+        """A session whose engine is ready; a shim is started when there is none, with this idle time."""
+        ...
+
+    def close_session(self, session_id: str) -> None:
+        """Close a session; harmless when it is closed already, or no shim runs."""
+        ...
+
+    def url(self) -> str | None:
+        """The address of the running shim, None when there is none."""
+        ...
+
+    def status(self) -> ShimStatus | None:
+        """Sessions and engines, None when no shim runs."""
+        ...
+
+    def stop(self) -> Stopped:
+        """End the shim and wait for its end."""
+        ...
+
+
+Become = Callable[[Sequence[str], Mapping[str, str]], NoReturn]
+
+
+@dataclass(frozen=True)
+class World:
+    """The seams. `become` turns this process into another program, and never returns; `run` runs one to its end, its
+    output going to the user, and gives its exit code, 127 when there is no such program."""
+
+    environment: Mapping[str, str]
+    dirs: Dirs
+    folder: Path
+    talk: Talk
+    become: Become
+    run: Callable[[Sequence[str]], int]
+    shims: Shims
+
+
+@dataclass(frozen=True)
+class UserShims:
+    """The real shim, found through its state file."""
+
+    dirs: Dirs
+    environment: Mapping[str, str]
+
+    def open_session(self, request: OpenSession, idle_seconds: int | None) -> SessionGrant:
+        """See Shims."""
+        from agentlaunch.app.shim_ensure import open_session
+
+        idle = {} if idle_seconds is None else {"AGENTLAUNCH_IDLE_SECONDS": str(idle_seconds)}
+        return open_session(self.dirs, {**self.environment, **idle}, request)
+
+    def close_session(self, session_id: str) -> None:
+        """See Shims."""
+        from agentlaunch.shim.control_client import ControlClient
+        from agentlaunch.shim.state import find_shim
+
+        state = find_shim(self.dirs)
+        if state is not None:
+            ControlClient(state).close_session(session_id)
+
+    def url(self) -> str | None:
+        """See Shims."""
+        from agentlaunch.shim.state import find_shim
+
+        state = find_shim(self.dirs)
+        return None if state is None else state.url
+
+    def status(self) -> ShimStatus | None:
+        """See Shims."""
+        from agentlaunch.shim.state import find_shim
+
+        state = find_shim(self.dirs)
+        if state is None:
+            return None
+        from agentlaunch.shim.control_client import ControlClient
+
+        return ControlClient(state).status()
+
+    def stop(self) -> Stopped:
+        """See Shims."""
+        from agentlaunch.app.shim_ensure import stop_shim
+
+        return stop_shim(self.dirs)
+
+
+def real_world(talk: Talk) -> World:
+    """This process's environment, folder and shim."""
+    dirs = find_dirs(os.environ)
+    environment = dict(os.environ)
+    return World(
+        environment=environment,
+        dirs=dirs,
+        folder=_current_folder(),
+        talk=talk,
+        become=exec_replace,
+        run=_run_shown,
+        shims=UserShims(dirs, environment),
+    )
+
+
+def _run_shown(argv: Sequence[str]) -> int:
+    """stdout is for data, so what an installer says goes to stderr as a whole."""
+    import subprocess
+
+    try:
+        return subprocess.run(list(argv), stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False).returncode
+    except OSError:
+        return 127
+
+
+def _current_folder() -> Path:
+    """Where we stand; a folder that has been deleted below us is for the agent to complain about."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return Path()

@@ -1,0 +1,69 @@
+"""`agentlaunch AGENT`: the options of a launch."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from agentlaunch.cli.main import Invocation
+
+ModelOption = Annotated[
+    str | None, typer.Option("--model", metavar="M", help="`demo`, a path to a .gguf file, or the upstream's own name.")
+]
+ContextOption = Annotated[
+    int | None,
+    typer.Option(
+        "--context", min=1, metavar="TOKENS", help="The window. Default: what the model was trained for, up to 32768."
+    ),
+]
+KVOption = Annotated[
+    str | None, typer.Option("--kv", metavar="TYPE", help="The KV cache's type: f16 (default), q8_0 or q4_0.")
+]
+RuntimeOption = Annotated[str | None, typer.Option("--runtime", metavar="R", help="What runs a local model: llamacpp.")]
+UpstreamOption = Annotated[
+    str | None,
+    typer.Option("--upstream", metavar="KIND=URL", help="Use a server that is there already; --model names its model."),
+]
+KeyVariableOption = Annotated[
+    str | None, typer.Option("--upstream-key-env", metavar="VAR", help="The variable that holds the upstream's key.")
+]
+LeanOption = Annotated[
+    bool | None,
+    typer.Option("--lean/--full", help="Fewer tools, a shorter prompt. Default: lean below a window of 24000 tokens."),
+]
+YesFlag = Annotated[bool, typer.Option("--yes", "-y", help="Answer every question with yes: install what is missing.")]
+DryRunFlag = Annotated[bool, typer.Option("--dry-run", help="Start nothing, print the plan.")]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and questions.")]
+ForceFlag = Annotated[bool, typer.Option("--force", help="Launch an agent that is too old to be known to work.")]
+
+
+def launch(
+    context_: typer.Context,
+    *,
+    model: ModelOption = None,
+    context: ContextOption = None,
+    kv: KVOption = None,
+    runtime: RuntimeOption = None,
+    upstream: UpstreamOption = None,
+    upstream_key_env: KeyVariableOption = None,
+    lean: LeanOption = None,
+    yes: YesFlag = False,
+    dry_run: DryRunFlag = False,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+    force: ForceFlag = False,
+) -> None:
+    """Launch an agent."""
+    from agentlaunch.app.orders import LaunchFlags, ModelFlags, choose_launch
+    from agentlaunch.app.world import real_world
+    from agentlaunch.cli.render import Terminal
+    from agentlaunch.cli.start import start
+
+    invocation: Invocation = context_.obj
+    here = real_world(Terminal(quiet=quiet, may_ask=not dry_run))
+    model_flags = ModelFlags(model, context, kv, runtime, upstream, upstream_key_env)
+    launch_flags = LaunchFlags(lean, yes, force)
+    order = choose_launch(invocation.agent, invocation.arguments or (), model_flags, launch_flags, here)
+    start(order, here, dry_run=dry_run, as_json=json, command=invocation.agent)

@@ -1,0 +1,178 @@
+"""The entry point: finds the command, runs it, and turns every failure into one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import NamedTuple, NoReturn
+
+from agentlaunch import __version__
+from agentlaunch.errors import AgentlaunchError, Bug, Interrupted, UserError
+
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "again": ("agentlaunch.cli.again:again", "Start the last launch once more."),
+    "serve": ("agentlaunch.cli.serve:serve", "Run only the local server, for an IDE, another agent or CI."),
+    "status": ("agentlaunch.cli.status:status", "Show what is running."),
+    "stop": ("agentlaunch.cli.stop:stop", "Stop the local server and the models it runs."),
+    "logs": ("agentlaunch.cli.logs:logs", "Show the end of our logs."),
+}
+"""Name -> (function, one line of help). The agents are commands too: they come from their own table."""
+
+EXIT_PIPE_CLOSED = 141
+"""128 + SIGPIPE, what a shell reports for any program whose reader went away."""
+
+
+class Invocation(NamedTuple):
+    """What a command finds in its context: the agent for a launch, and the words behind `--`.
+
+    A tuple, since `dataclasses` alone would be a third of the time of `--version`.
+    """
+
+    agent: str = ""
+    arguments: tuple[str, ...] | None = None
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run one command and exit with its code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a path need not be encodable, an error message must be
+    sys.exit(run(words))
+
+
+def run(words: Sequence[str]) -> int:
+    """One command to its exit code. Only a launch that succeeds does not come back from here."""
+    own, rest = split_at_dashes(words)
+    try:
+        return _dispatch(own, rest)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes it once more at exit
+        return EXIT_PIPE_CLOSED
+    except KeyboardInterrupt:
+        failure: AgentlaunchError = Interrupted("interrupted", "interrupted")
+    except AgentlaunchError as known:
+        failure = known
+    except Exception as unexpected:  # noqa: BLE001 - the one place that may: everything below told what it expects
+        failure = _as_usage_error(unexpected) or _save_crash(unexpected)
+    return _show(failure, own)
+
+
+def split_at_dashes(words: Sequence[str]) -> tuple[list[str], tuple[str, ...] | None]:
+    """Our own words, and the agent's: those behind the first `--`, None when there is none."""
+    if "--" not in words:
+        return list(words), None
+    at = list(words).index("--")
+    return list(words[:at]), tuple(words[at + 1 :])
+
+
+def _dispatch(own: Sequence[str], rest: tuple[str, ...] | None) -> int:
+    from agentlaunch.cli import render
+
+    match own:
+        case [] | ["help" | "--help" | "-h", *_]:
+            render.data(overview())
+            return 0
+        case ["--version" | "-V", *_]:
+            render.data(f"agentlaunch {__version__}")
+            return 0
+        case [name, *words]:
+            return _run_command(name, words, rest)
+    raise Bug("argv", f"cannot read the command line `{own}`")
+
+
+def _run_command(name: str, words: Sequence[str], rest: tuple[str, ...] | None) -> int:
+    target, agent = _find(name)
+    if rest is not None and not (agent or name == "again"):
+        raise UserError("usage", f"`{name}` takes no words behind `--`", f"agentlaunch {name} --help")
+    import typer
+    from typer.main import get_command
+
+    module, _, function = target.partition(":")
+    callback: Callable[..., None] = getattr(import_module(module), function)
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    metavar = "[OPTIONS] [-- AGENT ARGS...]" if agent else "[OPTIONS]"
+    app.command(
+        name,
+        options_metavar=metavar,
+        help=_agent_help(name) if agent else None,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )(callback)
+    command = get_command(app)
+    try:
+        # Not `command.main`: it has opinions of its own about Ctrl-C and closed pipes.
+        with command.make_context(f"agentlaunch {name}", list(words), obj=Invocation(agent, rest)) as context:
+            command.invoke(context)
+    except typer.Exit as end:  # --help
+        return end.exit_code
+    return 0
+
+
+def _find(name: str) -> tuple[str, str]:
+    """The command's function, and the agent's name when it is one. Raises UserError `unknown-command`."""
+    if name in COMMANDS:
+        return COMMANDS[name][0], ""
+    from agentlaunch.agents.base import AGENTS
+
+    if name in AGENTS:
+        return "agentlaunch.cli.launch:launch", name
+    from difflib import get_close_matches
+
+    known = (*AGENTS, *COMMANDS)
+    if name.startswith("-"):
+        raise UserError("unknown-option", f"unknown option `{name}` before a command", "agentlaunch --help")
+    near = get_close_matches(name, known, 1)
+    hint = f"did you mean `agentlaunch {near[0]}`?" if near else f"known: {', '.join(known)}"
+    raise UserError("unknown-command", f"unknown command `{name}`", hint)
+
+
+def overview() -> str:
+    """The help of the bare command, from the two tables."""
+    from agentlaunch.cli.overview import overview_text
+
+    return overview_text({name: line for name, (_, line) in COMMANDS.items()})
+
+
+def _agent_help(name: str) -> str:
+    from agentlaunch.cli.overview import agent_help
+
+    return agent_help(name)
+
+
+def _as_usage_error(error: Exception) -> UserError | None:
+    """The option parser's complaint as one of ours; None when `error` is none of its own.
+
+    Its base class is public under no stable name across typer's versions; BadParameter is, and derives from it.
+    """
+    import typer
+
+    if not isinstance(error, typer.BadParameter.__mro__[2]):
+        return None
+    context = getattr(error, "ctx", None)
+    path = "agentlaunch" if context is None else context.command_path
+    is_launch = context is not None and isinstance(context.obj, Invocation) and bool(context.obj.agent)
+    advice = "the agent's own arguments go behind `--`; " if is_launch else ""
+    told: Callable[[], str] = getattr(error, "format_message", error.__str__)
+    sentence = told().rstrip(".")
+    return UserError("usage", sentence[:1].lower() + sentence[1:], f"{advice}{path} --help")
+
+
+def _save_crash(error: Exception) -> AgentlaunchError:
+    """Keep the traceback in our logs, so that the user sees one line and a report can carry the rest."""
+    from agentlaunch.cli.crash import save_crash
+
+    return save_crash(error)
+
+
+def _show(failure: AgentlaunchError, own: Sequence[str]) -> int:
+    from agentlaunch.cli import render
+
+    if "--json" in own:
+        render.json_error("" if own[0].startswith("-") else own[0], failure)
+    elif isinstance(failure, Interrupted):
+        render.talk(failure.message)  # the user knows why
+    else:
+        render.error(failure)
+    return failure.exit_code

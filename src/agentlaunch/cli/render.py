@@ -1,0 +1,144 @@
+"""The only module that prints: data on stdout, talk on stderr, the same result as text or as JSON."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from agentlaunch.errors import AgentlaunchError
+
+if TYPE_CHECKING:
+    from threading import Event
+
+JSON_VERSION = 1
+
+PATIENCE_S = 1.0
+"""A wait shorter than this is not worth a line."""
+
+
+def data(text: str) -> None:
+    """One piece of data, on stdout."""
+    print(text, flush=True)
+
+
+def talk(text: str) -> None:
+    """One line of talk, on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def json_line(value: Mapping[str, object]) -> None:
+    """A bare JSON object on one line, for the programs that read only the first."""
+    import json
+
+    data(json.dumps(value, ensure_ascii=False))
+
+
+def json_result(command: str, value: object) -> None:
+    """INTERFACE: JSON, the good case."""
+    data(_envelope(command, "ok", value, []))
+
+
+def json_error(command: str, error: AgentlaunchError) -> None:
+    """INTERFACE: JSON, the bad case."""
+    entry = {"code": error.code, "message": error.message, "hint": error.hint}
+    data(_envelope(command, "error", None, [entry]))
+
+
+def _envelope(command: str, status: str, value: object, errors: Sequence[Mapping[str, str]]) -> str:
+    import json
+
+    whole = {"version": JSON_VERSION, "command": command, "status": status, "data": value, "errors": errors}
+    return json.dumps(whole, indent=2, ensure_ascii=False)
+
+
+def error(failure: AgentlaunchError) -> None:
+    """What failed on one line, what to do on the next."""
+    talk(f"{_red('error:')} {_one_line(failure.message)}")
+    if failure.hint:
+        talk(f"hint: {_one_line(failure.hint)}")
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as their widest cell, two spaces apart; the last one is never padded."""
+    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (header, *rows))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _red(word: str) -> str:
+    return f"\x1b[1;31m{word}\x1b[0m" if _is_rich(os.environ) and sys.stderr.isatty() else word
+
+
+def _is_rich(environment: Mapping[str, str]) -> bool:
+    return not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
+
+
+class Terminal:
+    """The Talk of `app` on the real terminal. `quiet` keeps errors and questions and drops the rest."""
+
+    def __init__(self, *, quiet: bool = False, may_ask: bool = True, patience_s: float = PATIENCE_S) -> None:
+        self._quiet = quiet
+        self._may_ask = may_ask
+        self._patience_s = patience_s
+
+    @property
+    def is_interactive(self) -> bool:
+        """Both ends must be a terminal: a question nobody sees is a hang."""
+        return self._may_ask and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+    def confirm(self, question: str) -> bool:
+        """Ask on stderr; Enter, an end of input and anything but yes mean no."""
+        print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+        answer = sys.stdin.readline()
+        if not answer.endswith("\n"):
+            talk("")
+        return answer.strip().lower() in ("y", "yes")
+
+    def say(self, line: str) -> None:
+        """One line of news, unless quiet."""
+        if not self._quiet:
+            talk(line)
+
+    @contextmanager
+    def waiting(self, what: str) -> Iterator[None]:
+        """A line that counts the seconds on a terminal; elsewhere one line, said once."""
+        if self._quiet:
+            yield
+            return
+        from threading import Event, Thread
+
+        done = Event()
+        painter = Thread(target=_paint, args=(what, done, self._patience_s), daemon=True)
+        painter.start()
+        try:
+            yield
+        finally:
+            done.set()
+            painter.join()
+
+
+def _paint(what: str, done: Event, patience_s: float) -> None:
+    began = monotonic()
+    if done.wait(patience_s):
+        return
+    if not (sys.stderr.isatty() and os.environ.get("TERM") != "dumb"):
+        talk(f"{what} ...")
+        return
+    from shutil import get_terminal_size
+
+    shown = 0
+    while True:
+        line = f"{what} ... {monotonic() - began:.0f} s"[: max(10, get_terminal_size().columns - 1)]
+        print(f"\r{line.ljust(shown)}", end="", file=sys.stderr, flush=True)
+        shown = len(line)
+        if done.wait(1.0):
+            break
+    print(f"\r{' ' * shown}\r", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,110 @@
+"""The context window: how much of it an answer may ask for, and how upstreams say that a request does not fit."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from agentlaunch.core.ir import ChatFault
+
+
+@dataclass(frozen=True)
+class Overflow:
+    """A prompt that did not fit, in tokens as far as the upstream told them. `prompt_tokens` leaves the answer out."""
+
+    prompt_tokens: int | None = None
+    context_window: int | None = None
+
+
+OVERFLOW_WORDS = frozenset({"exceed_context_size_error", "context_length_exceeded"})
+"""The `type` of llama.cpp's error and the `code` of OpenAI's."""
+
+_PHRASES = re.compile(
+    r"exceeds? the available context|context size has been exceeded"  # llama.cpp
+    r"|maximum context length|longer than the maximum model length"  # vLLM, OpenAI, OpenRouter, SGLang, Mistral
+    r"|longer than the (?:model's )?(?:context )?length"  # SGLang
+    r"|tokens when context the overflows|greater than the context length|reached context length"  # LM Studio
+    r"|truncate prompt with n_keep"  # LM Studio 0.4
+    r"|exceed(?:s|ed) (?:the |max |maximum |the maximum )?context length"  # Ollama
+    r"|exceeds? the context window|exceed the configured limit of"  # OpenAI
+    r"|prompt is too long|exceed context limit"  # Anthropic
+    r"|input is too long for requested model"  # Bedrock
+    r"|input token count.*exceeds the maximum|maximum prompt length"  # Google, xAI
+    r"|context window exceeds|exceeded model token limit"  # MiniMax, Moonshot
+    r"|contextwindowexceeded"  # LiteLLM
+    r"|context[ _]length[ _](?:has been )?exceeded|exceed_context_size|reduce the length of the messages",
+    re.IGNORECASE,
+)
+"""Sources: facts/agents.md 4.4 (each engine's words as agents see them), facts/ollama-api.md F.5 and G.10, the field
+reports B159, B167, B170, and the trackers of LM Studio (546, 2256), OpenCode (11141, 25230), Cline (5474), Gemini CLI
+(4692)."""
+
+_EMPTIED = re.compile(r"no user query found", re.IGNORECASE)
+_TEMPLATE = re.compile(r"jinja|template", re.IGNORECASE)
+"""Ollama drops the oldest messages until the rest fits, and its renderer then misses the user's (facts/ollama-api.md
+G.10). llama.cpp's Jinja templates raise the same words for a conversation that never had one: no overflow."""
+
+_WINDOW = re.compile(
+    r"(?:maximum context length (?:is|of)|context length of(?: only)?|available context size"
+    r"|maximum model length of|context length|configured limit of|maximum prompt length is"
+    r"|maximum number of tokens allowed|model with) \(?(\d+)"
+    r"|tokens? > (\d+)"  # Anthropic
+    r"|context limit: \d+ \+ \d+ > (\d+)"  # Anthropic, prompt and answer
+    r"|n_ctx\"? ?(?:\(|: ?)(\d+)"  # LM Studio 0.4; llama.cpp's own JSON inside a text (Ollama)
+    r"|longer than [^()]*\((\d+) tokens?\)",  # SGLang
+    re.IGNORECASE,
+)
+_PROMPT = re.compile(
+    r"(?:request|input) \((\d+) tokens?\)"  # llama.cpp, SGLang
+    r"|(?:resulted in|request has|contains(?: at least)?|first) (\d+)(?: input)? tokens"  # OpenAI, vLLM, LM Studio
+    r"|requested (?:about )?\d+ tokens \((\d+) "  # vLLM, OpenRouter: the prompt without the answer that was asked for
+    r"|tokens: (\d+) tokens from the input"  # SGLang, prompt and answer
+    r"|\(length (\d+)\)|input length \(?(\d+)\)? exceeds"  # vLLM
+    r"|too long: (\d+) tokens|context limit: (\d+) \+"  # Anthropic
+    r"|n_keep \((\d+)\)|n_prompt_tokens\"? ?: ?(\d+)"  # LM Studio 0.4; llama.cpp's own JSON inside a text (Ollama)
+    r"|input token count \(?(\d+)|request contains (\d+) tokens",  # Google, xAI
+    re.IGNORECASE,
+)
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3})")
+_LONGEST_COUNT = 12
+_LONGEST_TEXT = 20_000
+
+
+def overflow_in(text: str) -> Overflow | None:
+    """The overflow that `text`, an upstream's message, tells of in any engine's words; None when it is none."""
+    text = text[:_LONGEST_TEXT]
+    if _PHRASES.search(text):
+        plain = _THOUSANDS.sub("", text)
+        return Overflow(_first_number(_PROMPT, plain), _first_number(_WINDOW, plain))
+    if _EMPTIED.search(text) and not _TEMPLATE.search(text):
+        return Overflow()
+    return None
+
+
+def overflow_of(fault: ChatFault) -> Overflow:
+    """The counts that a client is told, those that only the message has included.
+
+    A prompt that fits by itself overflows together with the answer that was asked for; it is then told as one token
+    above the window, since agents look for a prompt that is too long.
+    """
+    said = overflow_in(fault.message) or Overflow()
+    window = said.context_window if fault.context_window is None else fault.context_window
+    prompt = said.prompt_tokens if fault.prompt_tokens is None else fault.prompt_tokens
+    if prompt is not None and window is not None:
+        prompt = max(prompt, window + 1)
+    return Overflow(prompt, window)
+
+
+def clamp_output(asked: int | None, limit: int) -> int:
+    """The output tokens to ask an upstream for: at least 1, at most `limit`.
+
+    Claude Code asks for 128,000 whatever the model has (facts/agents.md 4.3); a negative number, which llama.cpp takes
+    for "without end", means the limit.
+    """
+    highest = max(limit, 1)
+    return highest if asked is None or asked < 0 else min(max(asked, 1), highest)
+
+
+def _first_number(pattern: re.Pattern[str], text: str) -> int | None:
+    found = pattern.search(text)
+    return None if found is None else int(next(group for group in found.groups() if group)[:_LONGEST_COUNT])

@@ -1,0 +1,38 @@
+"""Where requests go: the address of one upstream as the shim reaches it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Counting = Literal["llama_cpp", "estimate"]
+
+Thinking = Literal["unknown", "none", "switch", "levels"]
+"""What a model can be told about reasoning, where the wire must know: nothing, on and off, or how much."""
+
+Overflow = Literal["unknown", "refused"]
+"""Whether a server is known to refuse a prompt that does not fit; another one may cut it without a word."""
+
+KeyScheme = Literal["bearer", "basic"]
+"""How `key` is presented; `basic` is the base64 of `user:password` (RFC 7617)."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One upstream. `base_url` has no trailing slash and no `/v1`; `key` never appears in a repr.
+
+    `model` is the name that the upstream wants in the body; `context_window` is in tokens, None when unknown. `notes`
+    are sentences for the user about how the model was really loaded.
+    """
+
+    name: str
+    wire: str
+    base_url: str
+    model: str
+    key: str = field(default="", repr=False)
+    context_window: int | None = None
+    counting: Counting = "estimate"
+    thinking: Thinking = "unknown"
+    overflow: Overflow = "unknown"
+    key_scheme: KeyScheme = "bearer"
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""Filters over events and requests between the wires."""

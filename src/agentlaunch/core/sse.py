@@ -1,0 +1,111 @@
+"""Server-sent events: the incremental parser and the frame encoder; the only place that spells SSE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from agentlaunch.core.wire.base import Frame, ProtocolError
+
+MAX_EVENT_BYTES = 64 * 2**20
+"""The most that one event may hold before the stream is refused: a peer without line ends must not fill the memory."""
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class SseParser:
+    """Bytes in any cut to frames, by the WHATWG rules for `text/event-stream`, with two things that servers need.
+
+    An event without its last blank line, which real servers leave out, is still given by `finish()`; and the line
+    `error: {...}` of old llama.cpp, a field that the standard ignores, is a frame of the event `error`
+    (report B008). Ids, retry times and comments carry nothing for us and are skipped.
+
+    Raises ProtocolError for an event of more than `max_event_bytes`.
+    """
+
+    def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        self._max_event_bytes = max_event_bytes
+        self._tail: list[bytes] = []
+        self._last_byte = b""
+        self._mark = _BYTE_ORDER_MARK
+        self._data: list[bytes] = []
+        self._event = ""
+        self._held_bytes = 0
+
+    def feed(self, chunk: bytes) -> Iterator[Frame]:
+        """The frames that `chunk` completes; it must be consumed before the next call."""
+        if self._last_byte == b"\r" and chunk.startswith(b"\n"):
+            chunk = chunk[1:]
+            self._last_byte = b""
+        if not chunk:
+            return
+        self._last_byte = chunk[-1:]
+        ends_a_line = b"\n" in chunk or b"\r" in chunk
+        self._hold(chunk)
+        if not ends_a_line:
+            return
+        block = b"".join(self._tail)
+        lines = block.splitlines()
+        self._tail = [] if self._last_byte in (b"\n", b"\r") else [lines.pop()]
+        self._held_bytes -= len(block) - sum(map(len, self._tail))
+        for line in lines:
+            yield from self._line(line)
+
+    def finish(self) -> Iterator[Frame]:
+        """The stream has ended: what the server left unterminated counts as whole."""
+        if self._tail:
+            line = b"".join(self._tail)
+            self._tail = []
+            yield from self._line(line)
+        yield from self._line(b"")
+
+    def _hold(self, chunk: bytes) -> None:
+        self._tail.append(chunk)
+        self._held_bytes += len(chunk)
+        if self._held_bytes > self._max_event_bytes and not (b"\n" in chunk or b"\r" in chunk):
+            raise self._too_big()
+
+    def _line(self, line: bytes) -> Iterator[Frame]:
+        if self._mark:
+            line = line.removeprefix(self._mark)
+            self._mark = b""
+        if not line:
+            data, event = self._data, self._event
+            self._data, self._event = [], ""
+            self._held_bytes -= sum(map(len, data))
+            if data:
+                yield Frame(b"\n".join(data), event)
+            return
+        field, _, value = line.partition(b":")
+        match field:
+            case b"data":
+                self._append(value.removeprefix(b" "))
+            case b"event":
+                self._event = value.removeprefix(b" ").decode("utf-8", "replace")
+            case b"error":
+                self._event = "error"
+                self._append(value.removeprefix(b" "))
+            case _:
+                return
+
+    def _append(self, value: bytes) -> None:
+        self._data.append(value)
+        self._held_bytes += len(value)
+        if self._held_bytes > self._max_event_bytes:
+            raise self._too_big()
+
+    def _too_big(self) -> ProtocolError:
+        return ProtocolError(f"a server-sent event is bigger than `{self._max_event_bytes}` bytes")
+
+
+def encode_frame(frame: Frame) -> bytes:
+    """The frame's bytes, its blank line included. A line break inside the data becomes a second `data` line."""
+    head = b"event: " + frame.event.encode() + b"\n" if frame.event else b""
+    data = frame.data
+    if b"\n" in data or b"\r" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\ndata: ")
+    return b"%bdata: %b\n\n" % (head, data)
+
+
+def encode_comment(text: str) -> bytes:
+    """A comment line, which keeps a connection alive; Codex counts it as silence (facts/agents.md 4.6)."""
+    return b": " + text.replace("\r", " ").replace("\n", " ").encode() + b"\n\n"

@@ -1,0 +1,24 @@
+"""Images and documents inside a request: the media types that models take, and data URLs (RFC 2397)."""
+
+from __future__ import annotations
+
+IMAGE_TYPES = frozenset({"image/png", "image/jpeg", "image/jpg", "image/gif", "image/webp"})
+"""What llama.cpp and the vendors decode; another type in a history fails every later request (field report B105)."""
+
+
+def data_url(media_type: str, data: str) -> str:
+    """The address that holds base64 `data` itself."""
+    return f"data:{media_type};base64,{data}"
+
+
+def split_data_url(url: str) -> tuple[str, str] | None:
+    """Media type (without parameters, perhaps empty) and base64 data; None for another kind of address."""
+    head, comma, data = url.partition(",")
+    if not comma or not head.startswith("data:") or not head.endswith(";base64"):
+        return None
+    return media_type_of(url), data
+
+
+def media_type_of(url: str) -> str:
+    """The media type that a data URL of any form names, without parameters; empty for none."""
+    return url.removeprefix("data:").partition(",")[0].partition(";")[0]

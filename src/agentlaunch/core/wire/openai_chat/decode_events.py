@@ -1,0 +1,224 @@
+"""An upstream's answer on the Chat wire to events: a stream of chunks, or one JSON object where it did not stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import Enum, auto
+
+import msgspec
+
+from agentlaunch.core.ir import (
+    ChatEvent,
+    ChatFault,
+    ErrorKind,
+    Failed,
+    Finished,
+    Ping,
+    RefusalDelta,
+    Started,
+    StopReason,
+    TextDelta,
+    ThinkingDelta,
+    Usage,
+    UsageReport,
+)
+from agentlaunch.core.wire.base import CUT_OFF, Frame, decode_json
+from agentlaunch.core.wire.openai_chat.arguments import arguments_text
+from agentlaunch.core.wire.openai_chat.tool_calls import AnswerQueue, CallPiece, Said, made_id_prefix
+from agentlaunch.core.wire.openai_chat.types import AnswerPart, Choice, Chunk, Delta, Timings, TokenUsage, ToolCall
+from agentlaunch.core.wire.upstream_faults import decode_stream_fault
+
+_chunks = msgspec.json.Decoder(Chunk)
+
+_REASONS = {
+    "length": StopReason.MAX_TOKENS,
+    "max_tokens": StopReason.MAX_TOKENS,
+    "model_length": StopReason.MAX_TOKENS,
+    "content_filter": StopReason.REFUSAL,
+}
+"""`finish_reason` (OpenAI; `model_length` is Mistral's). Every other word means that the model had done."""
+
+_BROKEN_OFF = ("error", "abort")
+"""Words of OpenRouter and vLLM for an answer that the server gave up."""
+
+
+class _State(Enum):
+    WAITING = auto()
+    ANSWERING = auto()
+    ENDED = auto()
+
+
+class ChatDecoder:
+    """Chunks to events, one instance a response. Raises only ProtocolError, for a frame that is no JSON of this wire.
+
+    Usage may come in any chunk, also after the finish reason, so the end is told at `[DONE]` or with the stream.
+    """
+
+    def __init__(self) -> None:
+        self._state = _State.WAITING
+        self._queue = AnswerQueue()
+        self._reason = ""
+        self._stop_sequence = ""
+        self._usage: TokenUsage | None = None
+        self._timings: Timings | None = None
+
+    def feed(self, frame: Frame) -> Iterator[ChatEvent]:
+        """Translate one frame; what follows the end is ignored."""
+        if self._state is _State.ENDED:
+            return
+        data = frame.data
+        if data.strip() == b"[DONE]":
+            yield from self._start(Chunk())
+            yield from self._end()
+            return
+        chunk = decode_json(data, _chunks)
+        yield from self._start(chunk)
+        if frame.event == "error" or _is_error(chunk):
+            yield from self._fail(decode_stream_fault(data))
+            return
+        if chunk.usage is not None:
+            self._usage = chunk.usage
+        if chunk.timings is not None:
+            self._timings = chunk.timings
+        if chunk.prompt_progress:
+            yield Ping()
+        for choice in chunk.choices or ():
+            if not choice.index:
+                yield from self._choice(choice)
+
+    def finish(self) -> Iterator[ChatEvent]:
+        """The stream has ended. Without a finish reason before it, that is a failure."""
+        if self._state is _State.ENDED:
+            return
+        yield from self._start(Chunk())
+        if self._reason:
+            yield from self._end()
+        else:
+            yield from self._fail(CUT_OFF)
+
+    def _start(self, chunk: Chunk) -> Iterator[ChatEvent]:
+        if self._state is _State.WAITING:
+            self._state = _State.ANSWERING
+            id_ = "" if chunk.id is None else str(chunk.id)
+            created = "" if chunk.created is None else f"{chunk.created:.0f}"
+            self._queue.id_prefix = made_id_prefix(id_ or created)
+            yield Started(id_, chunk.model or "")
+
+    def _choice(self, choice: Choice) -> Iterator[ChatEvent]:
+        delta = choice.delta or choice.message
+        if delta is not None:
+            yield from self._delta(delta)
+        if choice.finish_reason:
+            self._reason = choice.finish_reason
+            if choice.finish_reason == "stop" and isinstance(choice.stop_reason, str):
+                self._stop_sequence = choice.stop_reason
+        if choice.finish_reason in _BROKEN_OFF:
+            reason = f"the upstream gave up its answer (finish_reason `{choice.finish_reason}`)"
+            yield from self._fail(ChatFault(ErrorKind.UNAVAILABLE, reason))
+
+    def _delta(self, delta: Delta) -> Iterator[ChatEvent]:
+        # vLLM sends both names with the same text in versions that rename the one to the other.
+        thinking = delta.reasoning_content or delta.reasoning
+        if thinking:
+            yield from self._queue.say(ThinkingDelta(thinking))
+        if isinstance(delta.content, str):
+            if delta.content:
+                yield from self._queue.say(TextDelta(delta.content))
+        elif delta.content:
+            for part in delta.content:
+                for said in _said(part):
+                    yield from self._queue.say(said)
+        if delta.refusal:
+            yield from self._queue.say(RefusalDelta(delta.refusal))
+        for position, call in enumerate(delta.tool_calls or ()):
+            yield from self._queue.call(_piece(call, position))
+        if delta.function_call is not None:
+            call = ToolCall(index=0, function=delta.function_call)
+            yield from self._queue.call(_piece(call, 0))
+
+    def _end(self) -> Iterator[ChatEvent]:
+        self._state = _State.ENDED
+        yield from self._queue.close()
+        usage = _usage(self._usage, self._timings)
+        if usage is not None:
+            yield UsageReport(usage)
+        yield self._finished()
+
+    def _finished(self) -> Finished:
+        reason = _REASONS.get(self._reason, StopReason.END_TURN)
+        if self._queue.has_calls and (reason is not StopReason.MAX_TOKENS or self._queue.all_whole()):
+            return Finished(StopReason.TOOL_CALLS)
+        if self._stop_sequence:
+            return Finished(StopReason.STOP_SEQUENCE, self._stop_sequence)
+        return Finished(reason)
+
+    def _fail(self, fault: ChatFault) -> Iterator[ChatEvent]:
+        self._state = _State.ENDED
+        yield from self._queue.close()
+        yield Failed(fault)
+
+
+def decode_answer(body: bytes) -> list[ChatEvent]:
+    """The events of an answer that is one JSON document. Raises ProtocolError for one that is no answer."""
+    decode_json(body, _chunks)  # a mere `[DONE]`, which ends a stream, is no answer
+    decoder = ChatDecoder()
+    return [*decoder.feed(Frame(body)), *decoder.finish()]
+
+
+def _is_error(chunk: Chunk) -> bool:
+    """The forms of report B008; `error: null` beside a good chunk is none."""
+    if chunk.object == "error":
+        return True
+    if bytes(chunk.error) not in (b"", b"null"):
+        return True
+    return bool(chunk.detail) and chunk.choices is None
+
+
+def _said(part: AnswerPart) -> Iterator[Said]:
+    """A content array's element; reasoning may be text or an array of texts (Mistral's API reference)."""
+    thinking = part.thinking
+    if thinking:
+        text = thinking if isinstance(thinking, str) else "".join(piece.text for piece in thinking)
+        if text:
+            yield ThinkingDelta(text)
+    if part.text:
+        yield TextDelta(part.text)
+    if part.refusal:
+        yield RefusalDelta(part.refusal)
+
+
+def _piece(call: ToolCall, position: int) -> CallPiece:
+    id_ = "" if call.id is None else str(call.id)
+    if call.custom is not None:
+        return CallPiece(call.index, position, id_, call.custom.name or "", call.custom.input or "", "custom")
+    function = call.function
+    if function is None:
+        return CallPiece(call.index, position, id_, "", "", "function")
+    return CallPiece(call.index, position, id_, function.name or "", arguments_text(function.arguments), "function")
+
+
+def _usage(usage: TokenUsage | None, timings: Timings | None) -> Usage | None:
+    """Token counts, with llama.cpp's timings for what `usage` leaves out. None when the upstream said nothing."""
+    if usage is None:
+        if timings is None:
+            return None
+        cached = _count(timings.cache_n)
+        return Usage(_count(timings.prompt_n) + cached, cached, _count(timings.predicted_n))
+    prompt = usage.prompt_tokens_details
+    cached_tokens = prompt.cached_tokens if prompt else None
+    if cached_tokens is None:
+        cached_tokens = usage.prompt_cache_hit_tokens
+    if cached_tokens is None and timings is not None:
+        cached_tokens = timings.cache_n
+    details = usage.completion_tokens_details
+    total = _count(usage.prompt_tokens)
+    return Usage(
+        total,
+        min(_count(cached_tokens), total),
+        _count(usage.completion_tokens),
+        _count(details.reasoning_tokens if details else None),
+    )
+
+
+def _count(value: float | None) -> int:
+    return 0 if value is None else max(0, int(value))

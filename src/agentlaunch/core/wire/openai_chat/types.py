@@ -1,0 +1,265 @@
+"""The Chat Completions API's JSON as typed structs: what clients send and what upstreams answer.
+
+Fields are those that docs/wire/openai_chat.md lists; every other field is ignored on the way in. Servers disagree on
+types (an id may be a number, arguments an object), so the structs for reading take each form that was seen in the wild.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+from msgspec import Raw
+
+EMPTY = Raw(b"")
+
+# --- a client's request ------------------------------------------------------------------------------------------
+
+
+class ImageUrl(msgspec.Struct):
+    """An `image_url` part's address, often a data URL."""
+
+    url: str
+
+
+class FileContent(msgspec.Struct):
+    """A `file` part: a data URL, or an id that only the vendor can resolve."""
+
+    file_data: str | None = None
+    file_id: str | None = None
+    filename: str | None = None
+
+
+class ContentPart(msgspec.Struct):
+    """One element of a content array; `type` says which of the fields counts."""
+
+    type: str
+    text: str | None = None
+    image_url: ImageUrl | str | None = None
+    file: FileContent | None = None
+    refusal: str | None = None
+    cache_control: Raw = EMPTY
+
+
+class CalledFunction(msgspec.Struct):
+    """The function of a call. `arguments` should be a string of JSON; some send the object itself."""
+
+    name: str | None = None
+    arguments: Raw = EMPTY
+
+
+class CalledCustom(msgspec.Struct):
+    """The custom tool of a call; `input` is free text."""
+
+    name: str | None = None
+    input: str | None = None
+
+
+class ToolCall(msgspec.Struct):
+    """A call, whole (in a history) or in pieces (in a stream)."""
+
+    id: str | int | None = None
+    index: int | None = None
+    type: str | None = None
+    function: CalledFunction | None = None
+    custom: CalledCustom | None = None
+
+
+class ChatMessage(msgspec.Struct):
+    """One message of the conversation."""
+
+    role: str
+    content: str | list[ContentPart] | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+    tool_calls: list[ToolCall] | None = None
+    tool_call_id: str | int | None = None
+
+
+class FunctionDefinition(msgspec.Struct):
+    """A tool called with JSON."""
+
+    name: str
+    description: str | None = None
+    parameters: Raw = EMPTY
+    strict: bool | None = None
+
+
+class CustomDefinition(msgspec.Struct):
+    """A tool called with free text."""
+
+    name: str
+    description: str | None = None
+    format: Raw = Raw(b"null")
+
+
+class ToolDefinition(msgspec.Struct):
+    """An element of `tools`; a `type` that is not known is a hosted tool."""
+
+    type: str
+    function: FunctionDefinition | None = None
+    custom: CustomDefinition | None = None
+    cache_control: Raw = EMPTY
+
+
+class Named(msgspec.Struct):
+    """The one tool that `tool_choice` asks for."""
+
+    name: str
+
+
+class AllowedTools(msgspec.Struct):
+    """`tool_choice` over a subset of the tools."""
+
+    mode: str = "auto"
+
+
+class ChosenTool(msgspec.Struct):
+    """`tool_choice` as an object."""
+
+    type: str
+    function: Named | None = None
+    custom: Named | None = None
+    allowed_tools: AllowedTools | None = None
+
+
+class JsonSchemaFormat(msgspec.Struct):
+    """The `json_schema` of a response format."""
+
+    name: str = ""
+    schema: Raw = EMPTY
+    strict: bool | None = None
+
+
+class ResponseFormat(msgspec.Struct):
+    """`response_format`: text, json_object or json_schema."""
+
+    type: str
+    json_schema: JsonSchemaFormat | None = None
+
+
+class StreamOptions(msgspec.Struct):
+    """`stream_options`."""
+
+    include_usage: bool | None = None
+
+
+class ReasoningOptions(msgspec.Struct):
+    """OpenRouter's `reasoning` object, which some clients send in place of `reasoning_effort`."""
+
+    enabled: bool | None = None
+    effort: str | None = None
+    max_tokens: int | None = None
+
+
+class RequestBody(msgspec.Struct):
+    """A body of `POST /v1/chat/completions`."""
+
+    model: str
+    messages: list[ChatMessage]
+    tools: list[Raw] | None = None
+    tool_choice: str | ChosenTool | None = None
+    parallel_tool_calls: bool | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    stop: str | list[str] | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    seed: int | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    reasoning_effort: str | None = None
+    reasoning: ReasoningOptions | None = None
+    response_format: ResponseFormat | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    user: str | None = None
+    prompt_cache_key: str | None = None
+
+
+# --- an upstream's answer ----------------------------------------------------------------------------------------
+
+Number: TypeAlias = int | float | None
+
+
+class PromptDetails(msgspec.Struct):
+    """`usage.prompt_tokens_details`."""
+
+    cached_tokens: Number = None
+
+
+class CompletionDetails(msgspec.Struct):
+    """`usage.completion_tokens_details`."""
+
+    reasoning_tokens: Number = None
+
+
+class TokenUsage(msgspec.Struct):
+    """`usage`; `prompt_cache_hit_tokens` is DeepSeek's word for the cached part."""
+
+    prompt_tokens: Number = None
+    completion_tokens: Number = None
+    prompt_tokens_details: PromptDetails | None = None
+    completion_tokens_details: CompletionDetails | None = None
+    prompt_cache_hit_tokens: Number = None
+
+
+class Timings(msgspec.Struct):
+    """llama.cpp's `timings`: `prompt_n` tokens were computed, `cache_n` came from its cache."""
+
+    prompt_n: Number = None
+    cache_n: Number = None
+    predicted_n: Number = None
+
+
+class ThinkingText(msgspec.Struct):
+    """An element of Mistral's `thinking` array."""
+
+    text: str = ""
+
+
+class AnswerPart(msgspec.Struct):
+    """An element of a content array in an answer (Mistral's reasoning models answer so)."""
+
+    type: str
+    text: str | None = None
+    refusal: str | None = None
+    thinking: str | list[ThinkingText] | None = None
+
+
+class Delta(msgspec.Struct):
+    """What a chunk adds, or a whole message where the answer was not streamed."""
+
+    content: str | list[AnswerPart] | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+    tool_calls: list[ToolCall] | None = None
+    function_call: CalledFunction | None = None
+
+
+class Choice(msgspec.Struct):
+    """One of the answers; only the first is read. `stop_reason` is vLLM's: the stop string that matched, or a token."""
+
+    index: int | None = None
+    delta: Delta | None = None
+    message: Delta | None = None
+    finish_reason: str | None = None
+    stop_reason: str | int | None = None
+
+
+class Chunk(msgspec.Struct):
+    """A chunk of a stream, or the whole answer. `error`, `detail` and `object: error` are failures inside a 200."""
+
+    id: str | int | None = None
+    created: Number = None
+    model: str | None = None
+    object: str | None = None
+    choices: list[Choice] | None = None
+    usage: TokenUsage | None = None
+    timings: Timings | None = None
+    error: Raw = EMPTY
+    detail: Raw = EMPTY
+    prompt_progress: Raw = EMPTY

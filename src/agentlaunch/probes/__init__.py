@@ -1,0 +1,1 @@
+"""What this machine is: one vendor a file, all asked side by side."""

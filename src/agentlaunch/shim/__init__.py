@@ -1,0 +1,1 @@
+"""The local server between the agents and whatever serves the model."""

@@ -1,0 +1,130 @@
+"""The shim's ASGI application: the routes, and the gate before all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from agentlaunch import __version__
+from agentlaunch.core.filters import tool_forms
+from agentlaunch.core.ir import ChatFault, ErrorKind
+from agentlaunch.core.wire.base import Wire, load_wire
+from agentlaunch.shim.answer import send_reply
+from agentlaunch.shim.auth import refuse_foreign
+from agentlaunch.shim.body import ClientLeft, drain_body
+from agentlaunch.shim.counting import TokenCounter
+from agentlaunch.shim.endpoints import DataPath
+from agentlaunch.shim.exchange import AgentEndpoint
+from agentlaunch.shim.relay import RelayOptions
+from agentlaunch.shim.session import SessionLookup
+from agentlaunch.shim.upstream import UpstreamClient
+
+WireNamed = Callable[[str], Wire]
+
+_MESSAGES, _RESPONSES, _CHAT = "anthropic_messages", "openai_responses", "openai_chat"
+
+
+def build_application(
+    sessions: SessionLookup,
+    upstream: UpstreamClient,
+    extra_routes: Sequence[BaseRoute] = (),
+    options: RelayOptions | None = None,
+    wire_named: WireNamed = load_wire,
+) -> Starlette:
+    """The application. The caller owns `upstream` and closes it. `extra_routes` stand behind the same gate.
+
+    `wire_named` and `options` are for tests: the wires, the times, ids and clock of the relay.
+    """
+    wires = cache(wire_named)
+    path = DataPath(
+        sessions=sessions,
+        upstream=upstream,
+        wire_named=wires,
+        counter=TokenCounter(upstream, wires(_CHAT)),
+        options=options or RelayOptions(lower=tool_forms.lower),
+    )
+    return Starlette(
+        routes=[*_routes(path, wires), *extra_routes],
+        middleware=[Middleware(Gate, wires)],
+        exception_handlers={HTTPException: _ErrorPage(wires).answer},
+    )
+
+
+def _routes(path: DataPath, wires: WireNamed) -> list[Route]:
+    messages, responses, chat = wires(_MESSAGES), wires(_RESPONSES), wires(_CHAT)
+    return [
+        *(
+            Route(wire.path, AgentEndpoint(wire, partial(path.chat, wire)), methods=["POST"])
+            for wire in (messages, responses, chat)
+        ),
+        Route("/v1/messages/count_tokens", AgentEndpoint(messages, partial(path.count, messages)), methods=["POST"]),
+        Route("/v1/models", AgentEndpoint(chat, partial(path.models, chat)), methods=["GET"]),
+        Route("/v1/models/{model_id:path}", AgentEndpoint(chat, partial(path.model, chat)), methods=["GET"]),
+        Route("/healthz", _health, methods=["GET"]),
+    ]
+
+
+async def _health(_: Request) -> Response:
+    return JSONResponse({"status": "ok", "version": __version__})
+
+
+class Gate:
+    """Middleware: no request of a foreign page or through a foreign name comes further than this."""
+
+    def __init__(self, app: ASGIApp, wires: WireNamed) -> None:
+        self._app = app
+        self._wires = wires
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse or pass on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        server = scope.get("server")
+        fault = refuse_foreign(headers, server[1] if server else None)
+        if fault is None:
+            await self._app(scope, receive, send)
+            return
+        try:
+            await drain_body(headers, receive)
+        except ClientLeft:
+            return
+        await send_reply(send, _wire_of(scope["path"], headers, self._wires).encode_fault(fault))
+
+
+class _ErrorPage:
+    """Answers for routes and methods that do not exist, in the form of the wire that was meant."""
+
+    def __init__(self, wires: WireNamed) -> None:
+        self._wires = wires
+
+    async def answer(self, request: Request, error: Exception) -> Response:
+        """JSON with the status of `error`, an HTTPException of the router."""
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        kind = ErrorKind.NOT_FOUND if status == 404 else ErrorKind.BAD_REQUEST
+        path = request.url.path
+        what = (
+            f"there is no route `{path}`" if status == 404 else f"the route `{path}` has no method `{request.method}`"
+        )
+        reply = _wire_of(path, request.headers, self._wires).encode_fault(ChatFault(kind, what))
+        reply = msgspec.structs.replace(reply, status=status)
+        headers = {**reply.headers, **((error.headers or {}) if isinstance(error, HTTPException) else {})}
+        return Response(reply.body, reply.status, headers)
+
+
+def _wire_of(path: str, headers: Headers, wires: WireNamed) -> Wire:
+    """The wire that a client of this path speaks; the Chat wire's form where nothing tells."""
+    if path.startswith("/v1/messages") or "anthropic-version" in headers:
+        return wires(_MESSAGES)
+    return wires(_RESPONSES if path.startswith("/v1/responses") else _CHAT)

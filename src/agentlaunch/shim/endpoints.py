@@ -1,0 +1,149 @@
+"""What the agents call: each wire's own endpoint, the token count, and the list of models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from agentlaunch.core.ir import ChatFault, ChatRequest, ErrorKind
+from agentlaunch.core.wire.base import AnswerContext, ProtocolError, Reply, Wire
+from agentlaunch.shim.answer import make_answer
+from agentlaunch.shim.auth import find_session
+from agentlaunch.shim.body import BodyRefused, drain_body, read_body
+from agentlaunch.shim.counting import TokenCounter
+from agentlaunch.shim.exchange import Exchange
+from agentlaunch.shim.relay import RelayOptions, prepare_call, relay
+from agentlaunch.shim.session import Session, SessionLookup
+from agentlaunch.shim.upstream import UpstreamClient
+
+_NO_TOKEN = ChatFault(
+    ErrorKind.AUTHENTICATION, "no session of agentlaunch has this token: start the agent with agentlaunch"
+)
+_EPOCH = "1970-01-01T00:00:00Z"
+"""When our models were "created": a constant, since nobody knows and clients only parse it."""
+
+
+class _Model(msgspec.Struct):
+    """A model in the shapes of OpenAI and Anthropic at once, with the window as vLLM and OpenRouter tell it."""
+
+    id: str
+    display_name: str
+    max_input_tokens: int
+    max_model_len: int
+    context_length: int
+    max_tokens: int
+    object: str = "model"
+    type: str = "model"
+    lifecycle: str = "active"
+    owned_by: str = "agentlaunch"
+    created: int = 0
+    created_at: str = _EPOCH
+
+
+class _Models(msgspec.Struct):
+    """A list of models, OpenAI's and Anthropic's page of one."""
+
+    data: tuple[_Model, ...]
+    first_id: str
+    last_id: str
+    object: str = "list"
+    has_more: bool = False
+
+
+class _Count(msgspec.Struct):
+    """Anthropic's answer to count_tokens."""
+
+    input_tokens: int
+
+
+@dataclass(frozen=True)
+class DataPath:
+    """The handlers behind the routes. `wire_named` gives a wire by its name in `WIRES`."""
+
+    sessions: SessionLookup
+    upstream: UpstreamClient
+    wire_named: Callable[[str], Wire]
+    counter: TokenCounter
+    options: RelayOptions
+
+    async def chat(self, wire: Wire, exchange: Exchange) -> None:
+        """POST of a wire's own endpoint: an answer of the session's model, streamed or whole."""
+        session = await self._session(wire, exchange)
+        request = None if session is None else await self._request(wire, exchange)
+        if session is None or request is None:
+            return
+        upstream_wire = self.wire_named(session.endpoint.wire)
+        try:
+            call = prepare_call(request, session, upstream_wire, self.options.lower)
+        except ProtocolError as error:
+            await exchange.reply(wire.encode_fault(ChatFault(ErrorKind.BAD_REQUEST, str(error))))
+            return
+        context = AnswerContext(request, self.options.new_id, int(self.options.now()))
+        exchange.answer = make_answer(wire, context, exchange.send, self.options.keep_alive)
+        await relay(call, exchange.answer, self.upstream, upstream_wire, exchange.receive)
+
+    async def count(self, wire: Wire, exchange: Exchange) -> None:
+        """POST /v1/messages/count_tokens."""
+        session = await self._session(wire, exchange)
+        request = None if session is None else await self._request(wire, exchange)
+        if session is None or request is None:
+            return
+        lowered, _ = self.options.lower(request)
+        counted = await self.counter.count(lowered, session.endpoint)
+        await exchange.reply(Reply(200, msgspec.json.encode(_Count(counted))))
+
+    async def models(self, wire: Wire, exchange: Exchange) -> None:
+        """GET /v1/models: the session's model alone."""
+        session = await self._session(wire, exchange)
+        if session is not None:
+            model = _model(session)
+            await exchange.reply(Reply(200, msgspec.json.encode(_Models((model,), model.id, model.id))))
+
+    async def model(self, wire: Wire, exchange: Exchange) -> None:
+        """GET /v1/models/ID."""
+        session = await self._session(wire, exchange)
+        if session is None:
+            return
+        name = exchange.parameters["model_id"]
+        if name == session.model:
+            await exchange.reply(Reply(200, msgspec.json.encode(_model(session))))
+        else:
+            what = f"the session has no model `{name}`, only `{session.model}`"
+            await exchange.reply(wire.encode_fault(ChatFault(ErrorKind.NOT_FOUND, what)))
+
+    async def _session(self, wire: Wire, exchange: Exchange) -> Session | None:
+        """The request's session; None when the client has been told that it has none."""
+        session = find_session(exchange.headers, self.sessions)
+        if session is None:
+            await drain_body(exchange.headers, exchange.receive)
+            await exchange.reply(wire.encode_fault(_NO_TOKEN))
+            return None
+        self.sessions.touch(session.id)
+        return session
+
+    async def _request(self, wire: Wire, exchange: Exchange) -> ChatRequest | None:
+        """What the body asks for; None when the client has been told what is wrong with it."""
+        try:
+            return wire.decode_request(await read_body(exchange.headers, exchange.receive))
+        except BodyRefused as refusal:
+            reply = wire.encode_fault(refusal.fault)
+            if refusal.status is not None:
+                reply = msgspec.structs.replace(reply, status=refusal.status)
+        except ProtocolError as error:
+            reply = wire.encode_fault(ChatFault(ErrorKind.BAD_REQUEST, str(error)))
+        await exchange.reply(reply)
+        return None
+
+
+def _model(session: Session) -> _Model:
+    window = session.context_window
+    return _Model(
+        id=session.model,
+        display_name=session.model,
+        max_input_tokens=window,
+        max_model_len=window,
+        context_length=window,
+        max_tokens=session.max_output_tokens,
+    )

@@ -1,0 +1,33 @@
+"""What the data path knows of a session: where its requests go, and how a token finds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from agentlaunch.core.endpoint import Endpoint
+
+
+@dataclass(frozen=True)
+class Session:
+    """One agent's lease of the shim. `token` never appears in a repr; sizes are in tokens."""
+
+    id: str
+    token: str = field(repr=False)
+    agent: str
+    model: str
+    endpoint: Endpoint
+    context_window: int
+    max_output_tokens: int
+
+
+class SessionLookup(Protocol):
+    """The session table as the data path sees it."""
+
+    def find(self, token: str) -> Session | None:
+        """The open session with this token, compared in constant time; None when there is none."""
+        ...
+
+    def touch(self, session_id: str) -> None:
+        """A request of this session has begun: count it and keep the shim awake."""
+        ...

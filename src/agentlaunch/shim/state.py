@@ -1,0 +1,78 @@
+"""The shim's state file and lock: how a command finds this user's shim, and when it must not believe what it reads."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from agentlaunch.shim.protocol import CONTROL_VERSION
+from agentlaunch.system.dirs import Dirs
+from agentlaunch.system.files import write_private
+from agentlaunch.system.locks import is_held
+
+
+@dataclass(frozen=True)
+class ShimState:
+    """How the running shim is reached. `started` is its creation time, Unix seconds."""
+
+    url: str
+    pid: int
+    started: float
+    control_token: str = field(repr=False)
+    version: str
+    control_version: int = CONTROL_VERSION
+
+
+def shim_lock(dirs: Dirs) -> Path:
+    """The lock that the shim holds for its whole life."""
+    return dirs.state / "shim.lock"
+
+
+def launch_lock(dirs: Dirs) -> Path:
+    """The lock under which a shim is started or replaced."""
+    return dirs.state / "launch.lock"
+
+
+def shim_log(dirs: Dirs) -> Path:
+    """What the shim has to say; never tokens or bodies."""
+    return dirs.logs / "shim.log"
+
+
+def find_shim(dirs: Dirs) -> ShimState | None:
+    """The running shim, None when there is none.
+
+    The lock decides, not the file: a file left by a killed shim says nothing, whoever has its pid or port by now.
+    """
+    state = _read(dirs.shim_state)
+    return state if state is not None and is_held(shim_lock(dirs)) else None
+
+
+def write_state(dirs: Dirs, state: ShimState) -> None:
+    """Publish the address. Only the holder of the lock does this, and only once it listens."""
+    write_private(dirs.shim_state, json.dumps(asdict(state)).encode())
+
+
+def remove_state(dirs: Dirs) -> None:
+    """Take the address back; harmless when there is none."""
+    dirs.shim_state.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> ShimState | None:
+    """What the file says; None for no file, half a file or a file of some other program."""
+    try:
+        data: object = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    match data:
+        case {
+            "url": str(url),
+            "pid": int(pid),
+            "started": float(started),
+            "control_token": str(token),
+            "version": str(version),
+            "control_version": int(control_version),
+        }:
+            return ShimState(url, pid, started, token, version, control_version)
+        case _:
+            return None

@@ -1,0 +1,172 @@
+"""The HTTP side towards upstreams: long-lived connections, what a failure means, and the headers with the key."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+import httpx
+
+from agentlaunch import __version__
+from agentlaunch.core.endpoint import Endpoint
+from agentlaunch.core.ir import ChatFault, ErrorKind
+
+CONNECT_TIMEOUT_S = 5.0
+WRITE_TIMEOUT_S = 60.0
+KEEPALIVE_EXPIRY_S = 4.0
+"""llama.cpp and uvicorn (vLLM) both drop an idle connection after 5 s: we must be the first to let go of it."""
+MAX_WHOLE_BYTES = 64 * 2**20
+"""The most that an answer may hold which is read whole: errors, and JSON in place of a stream."""
+ANTHROPIC_VERSION = "2023-06-01"
+"""Required on every request by the Messages API (Anthropic API reference, "Versions")."""
+
+_LIMITS = httpx.Limits(max_connections=None, keepalive_expiry=KEEPALIVE_EXPIRY_S)
+_ANTHROPIC_WIRE = "anthropic_messages"
+
+
+class UpstreamFailed(Exception):
+    """The upstream could not be reached, or broke off; `fault` is what the client is told."""
+
+    def __init__(self, fault: ChatFault) -> None:
+        super().__init__(fault.message)
+        self.fault = fault
+
+
+@dataclass(frozen=True)
+class UpstreamResponse:
+    """An answer whose body is still to come. `body` raises UpstreamFailed when the connection breaks."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: AsyncIterator[bytes]
+
+    async def read(self) -> bytes:
+        """The whole body. Raises UpstreamFailed, also for one of more than MAX_WHOLE_BYTES."""
+        pieces: list[bytes] = []
+        size_bytes = 0
+        async for piece in self.body:
+            pieces.append(piece)
+            size_bytes += len(piece)
+            if size_bytes > MAX_WHOLE_BYTES:
+                raise UpstreamFailed(ChatFault(ErrorKind.UNAVAILABLE, "the upstream's answer is too big"))
+        return b"".join(pieces)
+
+
+class UpstreamClient:
+    """Connections to every upstream; one instance for the shim's life, closed by whoever made it.
+
+    Loopback upstreams never go through a proxy of the environment; others do when the environment names one. On
+    loopback httpx's transport is used without its client, whose cookies and redirects cost 0.2 ms a request.
+    """
+
+    def __init__(self, connect_timeout_s: float = CONNECT_TIMEOUT_S) -> None:
+        self._timeout = httpx.Timeout(None, connect=connect_timeout_s, write=WRITE_TIMEOUT_S)
+        self._near: httpx.AsyncHTTPTransport | None = None
+        self._far: httpx.AsyncClient | None = None
+
+    @asynccontextmanager
+    async def post(
+        self, endpoint: Endpoint, path: str, body: bytes, accept: str = "text/event-stream"
+    ) -> AsyncIterator[UpstreamResponse]:
+        """POST `body` to `path` below the endpoint's base URL. Leaving the block early closes the connection at once.
+
+        There is no read timeout: a prefill may take minutes, and the client's end calls the request off. Raises
+        UpstreamFailed when the upstream is not reached.
+        """
+        url, headers = endpoint.base_url + path, request_headers(endpoint, accept)
+        request = httpx.Request(
+            "POST", url, headers=headers, content=body, extensions={"timeout": self._timeout.as_dict()}
+        )
+        try:
+            if is_loopback(url):
+                response = await self._near_transport().handle_async_request(request)
+            else:
+                response = await self._far_client().send(request, stream=True)
+        except httpx.HTTPError as error:
+            raise UpstreamFailed(_fault(endpoint, error)) from error
+        try:
+            yield UpstreamResponse(response.status_code, response.headers, _pieces(endpoint, response))
+        finally:
+            await response.aclose()
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        near, far = self._near, self._far
+        self._near = self._far = None
+        if near is not None:
+            await near.aclose()
+        if far is not None:
+            await far.aclose()
+
+    def _near_transport(self) -> httpx.AsyncHTTPTransport:
+        if self._near is None:
+            self._near = httpx.AsyncHTTPTransport(trust_env=False, limits=_LIMITS)
+        return self._near
+
+    def _far_client(self) -> httpx.AsyncClient:
+        if self._far is None:
+            self._far = httpx.AsyncClient(trust_env=True, limits=_LIMITS)
+        return self._far
+
+
+@lru_cache(maxsize=64)
+def is_loopback(url: str) -> bool:
+    """Whether `url` names this machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def request_headers(endpoint: Endpoint, accept: str = "text/event-stream") -> dict[str, str]:
+    """The headers of a request. The key goes as x-api-key on the Messages wire, as a bearer token on the others.
+
+    Raises UpstreamFailed for a key that no header can carry; HTTP libraries would put such a key into their message.
+    """
+    if not (endpoint.key.isascii() and endpoint.key.isprintable()):
+        raise UpstreamFailed(
+            ChatFault(
+                ErrorKind.AUTHENTICATION, f"the key of `{endpoint.name}` holds characters that no header may carry"
+            )
+        )
+    headers = {
+        "content-type": "application/json",
+        "accept": accept,
+        "accept-encoding": "identity",
+        "user-agent": f"agentlaunch/{__version__}",
+    }
+    if endpoint.wire == _ANTHROPIC_WIRE:
+        headers["anthropic-version"] = ANTHROPIC_VERSION
+    if endpoint.key:
+        name, value = ("x-api-key", "{}") if endpoint.wire == _ANTHROPIC_WIRE else ("authorization", "Bearer {}")
+        headers[name] = value.format(endpoint.key)
+    return headers
+
+
+async def _pieces(endpoint: Endpoint, response: httpx.Response) -> AsyncIterator[bytes]:
+    """The body as it comes, decoded when the upstream has compressed it unasked."""
+    pieces = response.aiter_bytes() if "content-encoding" in response.headers else response.aiter_raw()
+    try:
+        async for piece in pieces:
+            yield piece
+    except httpx.HTTPError as error:
+        raise UpstreamFailed(_fault(endpoint, error)) from error
+
+
+def _fault(endpoint: Endpoint, error: httpx.HTTPError) -> ChatFault:
+    """What to tell the client. The library's own text is left out: it may quote a header."""
+    match error:
+        case httpx.WriteTimeout() | httpx.ReadTimeout():
+            return ChatFault(ErrorKind.TIMEOUT, f"the upstream `{endpoint.name}` did not answer in time")
+        case httpx.ConnectError() | httpx.ConnectTimeout():
+            reason = "cannot be reached: is it running?"
+        case httpx.ReadError() | httpx.WriteError() | httpx.RemoteProtocolError():
+            reason = "closed the connection before its answer was whole"
+        case _:
+            reason = f"cannot be asked ({type(error).__name__})"
+    return ChatFault(ErrorKind.UNAVAILABLE, f"the upstream `{endpoint.name}` {reason}")

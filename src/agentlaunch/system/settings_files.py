@@ -1,0 +1,30 @@
+"""Reads the settings files: the folder's `.agentlaunch.toml`, then the user's `config.toml`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agentlaunch.core.settings import SettingsFile
+from agentlaunch.errors import UserError
+
+PROJECT_FILE = ".agentlaunch.toml"
+USER_FILE = "config.toml"
+
+
+def read_settings_files(folder: Path, config: Path) -> tuple[SettingsFile, ...]:
+    """The files that exist, the stronger one first. Raises UserError `bad-settings-file` for one that is not TOML."""
+    candidates = ((PROJECT_FILE, folder / PROJECT_FILE), (str(config / USER_FILE), config / USER_FILE))
+    return tuple(SettingsFile(name, _read(path, name)) for name, path in candidates if path.is_file())
+
+
+def _read(path: Path, name: str) -> dict[str, object]:
+    import tomllib  # 10 ms that most launches need not pay
+
+    try:
+        return tomllib.loads(path.read_text("utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(
+            "bad-settings-file", f"`{name}` is not TOML: {error}", f"mend it or remove it: {path}"
+        ) from error
+    except OSError as error:
+        raise UserError("bad-settings-file", f"cannot read `{path}`: {error.strerror or error}") from error

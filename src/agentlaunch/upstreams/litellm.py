@@ -1,0 +1,7 @@
+"""The LiteLLM proxy."""
+
+from __future__ import annotations
+
+from agentlaunch.upstreams.kind import UpstreamKind
+
+KIND = UpstreamKind(name="litellm", wire="openai_chat", default_url="http://127.0.0.1:4000")

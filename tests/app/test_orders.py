@@ -1,0 +1,142 @@
+"""app/orders.py: what the user ordered, and the record of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agentlaunch.app.orders import (
+    LaunchFlags,
+    LaunchOrder,
+    ModelFlags,
+    ModelOrder,
+    choose_launch,
+    last_launch,
+    read_record,
+    record_path,
+    write_record,
+)
+from agentlaunch.errors import UserError
+from agentlaunch.system.dirs import find_dirs
+
+if TYPE_CHECKING:
+    from conftest import MakeWorld
+
+ORDER = LaunchOrder("claude", ModelOrder("demo", 4096, "q8_0"), True, ("-p", "grüße"), 60)
+
+_models = st.builds(
+    ModelOrder,
+    st.text(st.characters(codec="utf-8"), min_size=1),
+    st.none() | st.integers(1, 10**7),
+    st.sampled_from(["f16", "q8_0", "q4_0"]),
+    st.sampled_from(["", "openai=http://127.0.0.1:1"]),
+    st.sampled_from(["", "KEY"]),
+)
+_orders = st.builds(
+    LaunchOrder,
+    st.sampled_from(["claude", "codex"]),
+    _models,
+    st.none() | st.booleans(),
+    st.lists(st.text()).map(tuple),
+    st.none() | st.integers(1, 9999),
+    force=st.booleans(),
+)
+
+
+def test_flags_win_over_the_folders_file(make_world: MakeWorld) -> None:
+    made = make_world(AGENTLAUNCH_KV="q8_0")
+    (made.world.folder / ".agentlaunch.toml").write_text('model = "other"\ncontext = 8192\nlean = true\n')
+    made.world.dirs.config.mkdir(parents=True)
+    (made.world.dirs.config / "config.toml").write_text("context = 1\nidle_seconds = 60\n")
+    found = choose_launch("claude", ("-p", "hi"), ModelFlags(model="demo"), LaunchFlags(yes=True), made.world)
+    assert found == LaunchOrder("claude", ModelOrder("demo", 8192, "q8_0"), True, ("-p", "hi"), 60, yes=True)
+
+
+@given(order=_orders)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_record_reads_back_as_it_was_written(tmp_path: Path, order: LaunchOrder) -> None:
+    """For every order that holds no yes."""
+    dirs = find_dirs({"AGENTLAUNCH_HOME": str(tmp_path)})
+    write_record(order, dirs)
+    assert read_record(dirs) == order
+
+
+def test_a_record_forgets_the_yes_and_is_private(make_world: MakeWorld) -> None:
+    dirs = make_world().world.dirs
+    write_record(LaunchOrder("claude", ModelOrder("demo"), yes=True), dirs)
+    assert read_record(dirs) == LaunchOrder("claude", ModelOrder("demo"))
+    assert record_path(dirs).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 2}', '{"version": 1, "agent": 7}'])
+def test_a_record_that_is_not_ours_counts_as_none(make_world: MakeWorld, content: str) -> None:
+    dirs = make_world().world.dirs
+    record_path(dirs).parent.mkdir(parents=True)
+    record_path(dirs).write_text(content)
+    with pytest.raises(UserError) as caught:
+        last_launch(dirs)
+    assert (caught.value.code, caught.value.hint) == ("nothing-launched", "agentlaunch claude --model demo")
+
+
+def test_without_a_model_the_last_one_is_taken(make_world: MakeWorld) -> None:
+    world = make_world().world
+    write_record(ORDER, world.dirs)
+    assert choose_launch("codex", (), ModelFlags(), LaunchFlags(), world).model == ModelOrder("demo")
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "message"),
+    [
+        (ModelFlags(), "model-needed", "no model was chosen"),
+        (ModelFlags(upstream="openai=http://x"), "model-needed", "which model at `openai=http://x`?"),
+        (
+            ModelFlags(model="demo", runtime="ollama"),
+            "runtime-unknown",
+            "unknown runtime `ollama`: local models run in llama.cpp",
+        ),
+        (
+            ModelFlags(model="m", upstream="vllm=", kv="q8_0"),
+            "upstream-option",
+            "--kv is about local models, and --upstream is given",
+        ),
+        (
+            ModelFlags(model="m", upstream="vllm=", runtime="llamacpp"),
+            "upstream-option",
+            "--runtime is about local models, and --upstream is given",
+        ),
+        (ModelFlags(model="m", key_variable="K"), "upstream-option", "--upstream-key-env needs --upstream"),
+    ],
+)
+def test_what_cannot_be_ordered_says_why(make_world: MakeWorld, flags: ModelFlags, code: str, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        choose_launch("claude", (), flags, LaunchFlags(), make_world().world)
+    assert (caught.value.code, caught.value.message) == (code, message)
+
+
+def test_an_upstreams_model_is_not_taken_for_a_local_one(make_world: MakeWorld) -> None:
+    world = make_world().world
+    write_record(LaunchOrder("claude", ModelOrder("gpt", upstream="openai=http://127.0.0.1:1")), world.dirs)
+    with pytest.raises(UserError, match="no model was chosen"):
+        choose_launch("claude", (), ModelFlags(), LaunchFlags(), world)
+    again = choose_launch("claude", (), ModelFlags(upstream="openai=http://127.0.0.1:1"), LaunchFlags(), world)
+    assert again.model.model == "gpt"
+
+
+def test_a_settings_file_that_is_not_toml_is_named(make_world: MakeWorld) -> None:
+    world = make_world().world
+    (world.folder / ".agentlaunch.toml").write_text("model = demo")
+    with pytest.raises(UserError) as caught:
+        choose_launch("claude", (), ModelFlags(), LaunchFlags(), world)
+    assert caught.value.code == "bad-settings-file"
+    assert caught.value.message.startswith("`.agentlaunch.toml` is not TOML: ")
+
+
+def test_a_settings_files_model_is_a_local_one(make_world: MakeWorld) -> None:
+    world = make_world(AGENTLAUNCH_MODEL="").world
+    (world.folder / ".agentlaunch.toml").write_text('model = "demo"')
+    with pytest.raises(UserError, match="which model at `vllm=`"):
+        choose_launch("claude", (), ModelFlags(upstream="vllm="), LaunchFlags(), world)

@@ -1,0 +1,202 @@
+"""Window arithmetic, and every engine's words for a request that does not fit."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentlaunch.core.context import Overflow, clamp_output, overflow_in, overflow_of
+from agentlaunch.core.ir import ChatFault, ErrorKind
+
+WORDS = {
+    "llama.cpp": (
+        "request (5000 tokens) exceeds the available context size (4096 tokens), try increasing it",
+        5000,
+        4096,
+    ),
+    "llama.cpp in mid-answer": ("Context size has been exceeded.", None, None),
+    "Ollama wrapping llama.cpp": (
+        (
+            '{"error":{"code":400,"message":"the request exceeds the available context size",'
+            '"type":"exceed_context_size_error"'
+            ',"n_prompt_tokens":5000,"n_ctx":4096}}'
+        ),
+        5000,
+        4096,
+    ),
+    "Ollama": ("the input length exceeds the context length", None, None),
+    "Ollama, embedding": ("input length exceeds maximum context length", None, None),
+    "Ollama, rendered": ("prompt too long; exceeded max context length by 904 tokens", None, None),
+    "Ollama, history cut away": ("no user query found in messages", None, None),
+    "vLLM": (
+        (
+            "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens "
+            "(4900 in the messages, 100 in the completion). Please reduce the length of the messages or completion."
+        ),
+        4900,
+        4096,
+    ),
+    "vLLM, no room for the answer": (
+        (
+            "'max_tokens' or 'max_completion_tokens' is too large: 8192. This model's maximum context length is 4096 "
+            "tokens and your request has 3000 input tokens (8192 > 4096 - 3000)."
+        ),
+        3000,
+        4096,
+    ),
+    "vLLM, thousands with commas": (
+        (
+            "This model's maximum context length is 262,144 tokens. However, you requested 0 output tokens and your "
+            "prompt contains at least 262,145 input tokens."
+        ),
+        262_145,
+        262_144,
+    ),
+    "vLLM, engine": (
+        (
+            "The decoder prompt (length 5000) is longer than the maximum model length of 4096. Make sure that "
+            "`max_model_len` is no smaller than the number of text tokens."
+        ),
+        5000,
+        4096,
+    ),
+    "SGLang": ("The input (5000 tokens) is longer than the model's context length (4096 tokens).", 5000, 4096),
+    "SGLang, with the answer": (
+        (
+            "Requested token count exceeds the model's maximum context length of 202752 tokens. You "
+            "requested a total of "
+            "202941 tokens: 170941 tokens from the input messages and 32000 tokens for the completion."
+        ),
+        170_941,
+        202_752,
+    ),
+    "LM Studio": (
+        (
+            "Trying to keep the first 5000 tokens when context the overflows. However, the model is "
+            "loaded with context "
+            "length of only 4096 tokens, which is not enough."
+        ),
+        5000,
+        4096,
+    ),
+    "LM Studio, without numbers": (
+        "The number of tokens to keep from the initial prompt is greater than the context length.",
+        None,
+        None,
+    ),
+    "LM Studio 0.4": ("Cannot truncate prompt with n_keep (15028) >= n_ctx (7424)", 15_028, 7424),
+    "OpenAI": (
+        "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens.",
+        9000,
+        8192,
+    ),
+    "OpenAI, reasoning models": (
+        (
+            "Input tokens exceed the configured limit of 272000 tokens. Your messages resulted in "
+            "289650 tokens. Please "
+            "reduce the length of the messages."
+        ),
+        289_650,
+        272_000,
+    ),
+    "OpenAI, Responses": (
+        "Your input exceeds the context window of this model. Please adjust your input and try again.",
+        None,
+        None,
+    ),
+    "Anthropic": ("prompt is too long: 208310 tokens > 200000 maximum", 208_310, 200_000),
+    "Anthropic, without numbers": ("Prompt is too long", None, None),
+    "Anthropic, with the answer": (
+        "input length and `max_tokens` exceed context limit: 190000 + 20000 > 204698, decrease input length",
+        190_000,
+        204_698,
+    ),
+    "Bedrock": ("Input is too long for requested model.", None, None),
+    "OpenRouter": (
+        (
+            "This endpoint's maximum context length is 32768 tokens. However, you requested about 40000 tokens "
+            "(39000 of text input, 1000 in the output)."
+        ),
+        39_000,
+        32_768,
+    ),
+    "LiteLLM": ("litellm.ContextWindowExceededError: litellm.BadRequestError: VertexAIException", None, None),
+    "Google": (
+        "The input token count (2845475) exceeds the maximum number of tokens allowed (1048576).",
+        2_845_475,
+        1_048_576,
+    ),
+    "xAI": (
+        "This model's maximum prompt length is 131072 but the request contains 140000 tokens.",
+        140_000,
+        131_072,
+    ),
+    "Mistral": ("Prompt contains 40000 tokens, too large for model with 32768 maximum context length", 40_000, 32_768),
+    "OpenAI's code": ("context_length_exceeded", None, None),
+}
+
+
+@pytest.mark.report("B159")
+@pytest.mark.report("B167")
+@pytest.mark.report("B170")
+@pytest.mark.parametrize(("text", "prompt", "window"), WORDS.values(), ids=WORDS)
+def test_an_overflow_is_known_by_each_engine_s_words(text: str, prompt: int | None, window: int | None) -> None:
+    assert overflow_in(text) == Overflow(prompt, window)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "messages: text must not be too long a poem",
+        "Request too large for gpt-x on tokens per min (TPM): Limit 10000, Requested 12000",
+        "Too many tokens, please wait before trying again.",
+        "Jinja Exception: No user query found in messages.",
+        "context deadline exceeded",
+        "model `context-length` not found",
+    ],
+)
+def test_other_refusals_are_no_overflow(text: str) -> None:
+    assert overflow_in(text) is None
+
+
+@given(st.text())
+def test_any_text_is_read(text: str) -> None:
+    assert overflow_in(f"prompt is too long: {text}") is not None
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (ChatFault(ErrorKind.CONTEXT_OVERFLOW, "x", 9, 8), Overflow(9, 8)),
+        (ChatFault(ErrorKind.CONTEXT_OVERFLOW, "x", 5, 8), Overflow(9, 8)),
+        (ChatFault(ErrorKind.CONTEXT_OVERFLOW, "x", None, 8), Overflow(None, 8)),
+        (ChatFault(ErrorKind.CONTEXT_OVERFLOW, "prompt is too long: 9 tokens > 8 maximum"), Overflow(9, 8)),
+        (ChatFault(ErrorKind.CONTEXT_OVERFLOW, "prompt is too long: 9 tokens > 8 maximum", 7, 6), Overflow(7, 6)),
+        (ChatFault(ErrorKind.CONTEXT_OVERFLOW, "x", 9), Overflow(9, None)),
+    ],
+)
+def test_a_client_is_told_a_prompt_that_is_longer_than_the_window(fault: ChatFault, told: Overflow) -> None:
+    assert overflow_of(fault) == told
+
+
+@pytest.mark.parametrize(
+    ("asked", "limit", "clamped"),
+    [
+        (None, 8192, 8192),
+        (128_000, 8192, 8192),
+        (100, 8192, 100),
+        (0, 8192, 1),
+        (-1, 99, 99),
+        (5, 0, 1),
+        (5, -9, 1),
+    ],
+)
+def test_the_answer_s_limit_is_what_was_asked_for_within_the_limit(asked: int | None, limit: int, clamped: int) -> None:
+    assert clamp_output(asked, limit) == clamped
+
+
+@given(st.none() | st.integers(), st.integers())
+def test_the_answer_s_limit_is_never_below_one(asked: int | None, limit: int) -> None:
+    assert clamp_output(asked, limit) >= 1

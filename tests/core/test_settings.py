@@ -1,0 +1,98 @@
+"""core/settings.py: which source wins, and what a bad value is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentlaunch.core.settings import Settings, SettingsFile, Sourced, resolve_settings
+from agentlaunch.errors import UserError
+
+PROJECT = ".agentlaunch.toml"
+USER = "config.toml"
+
+DEFAULTS = Settings(
+    model=Sourced(None, "default"),
+    context=Sourced(None, "default"),
+    kv=Sourced("f16", "default"),
+    lean=Sourced(None, "default"),
+    idle_seconds=Sourced(None, "default"),
+    yes=Sourced(False, "default"),
+)
+
+
+def test_nothing_said_gives_the_defaults() -> None:
+    assert resolve_settings({"model": None, "context": None}, {}, ()) == DEFAULTS
+
+
+def test_each_value_names_the_strongest_source_that_has_it() -> None:
+    found = resolve_settings(
+        {"model": "flag", "context": None},
+        {"AGENTLAUNCH_MODEL": "variable", "AGENTLAUNCH_CONTEXT": "4096", "AGENTLAUNCH_YES": "1"},
+        (
+            SettingsFile(PROJECT, {"model": "project", "context": 1, "kv": "q8_0"}),
+            SettingsFile(USER, {"kv": "q4_0", "lean": True, "idle_seconds": 60}),
+        ),
+    )
+    assert found == Settings(
+        model=Sourced("flag", "--model"),
+        context=Sourced(4096, "AGENTLAUNCH_CONTEXT"),
+        kv=Sourced("q8_0", "kv in .agentlaunch.toml"),
+        lean=Sourced(True, "lean in config.toml"),
+        idle_seconds=Sourced(60, "idle_seconds in config.toml"),
+        yes=Sourced(True, "AGENTLAUNCH_YES"),
+    )
+
+
+@given(said=st.sets(st.sampled_from(["flag", "variable", "project", "user"])))
+def test_the_order_of_the_sources_is_flag_variable_project_user(said: set[str]) -> None:
+    """For every subset of sources that name the model."""
+    found = resolve_settings(
+        {"model": "flag" if "flag" in said else None},
+        {"AGENTLAUNCH_MODEL": "variable"} if "variable" in said else {},
+        tuple(SettingsFile(name, {"model": name} if name in said else {}) for name in ("project", "user")),
+    )
+    expected = next((name for name in ("flag", "variable", "project", "user") if name in said), None)
+    assert found.model.value == expected
+
+
+def test_an_empty_variable_counts_as_unset() -> None:
+    assert resolve_settings({}, {"AGENTLAUNCH_CONTEXT": "", "AGENTLAUNCH_MODEL": ""}, ()) == DEFAULTS
+
+
+@pytest.mark.parametrize(("word", "value"), [("1", True), ("Yes", True), ("on", True), ("0", False), ("FALSE", False)])
+def test_a_switch_reads_the_usual_words(word: str, value: bool) -> None:
+    assert resolve_settings({}, {"AGENTLAUNCH_LEAN": word}, ()).lean.value is value
+
+
+@pytest.mark.parametrize(
+    ("values", "message", "hint"),
+    [
+        ({"contxt": 4096}, "unknown key `contxt` in `config.toml`", "did you mean `context`?"),
+        ({"yes": True}, "unknown key `yes` in `config.toml`", "known keys: model, context, kv, lean, idle_seconds"),
+        ({"upstream": "openai=http://x"}, "unknown key `upstream` in `config.toml`", "known keys: "),
+        ({"context": "many"}, "context in config.toml cannot be `many`", "tokens"),
+        ({"context": True}, "context in config.toml cannot be `True`", "tokens"),
+        ({"context": 0}, "context in config.toml cannot be `0`", "tokens"),
+        ({"context": 4096.5}, "context in config.toml cannot be `4096.5`", "tokens"),
+        ({"kv": "q5"}, "kv in config.toml cannot be `q5`", "f16, q8_0, q4_0"),
+        ({"lean": "perhaps"}, "lean in config.toml cannot be `perhaps`", "true or false"),
+        ({"model": 7}, "model in config.toml cannot be `7`", "in quotes"),
+        ({"model": " "}, "model in config.toml cannot be ` `", "in quotes"),
+        ({"idle_seconds": -1}, "idle_seconds in config.toml cannot be `-1`", "600"),
+    ],
+)
+def test_a_bad_file_is_refused_with_its_name_and_key(values: Mapping[str, object], message: str, hint: str) -> None:
+    with pytest.raises(UserError) as caught:
+        resolve_settings({"context": 1, "model": "m", "kv": "f16", "lean": True}, {}, (SettingsFile(USER, values),))
+    assert (caught.value.code, caught.value.message) == ("bad-setting", message)
+    assert hint in caught.value.hint
+
+
+def test_a_bad_variable_is_refused_by_its_own_name() -> None:
+    with pytest.raises(UserError) as caught:
+        resolve_settings({}, {"AGENTLAUNCH_CONTEXT": "32k"}, ())
+    assert caught.value.message == "AGENTLAUNCH_CONTEXT cannot be `32k`"

@@ -1,0 +1,124 @@
+"""The SSE parser and frame encoder against the WHATWG rules, in any cut of the bytes."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentlaunch.core.sse import SseParser, encode_comment, encode_frame
+from agentlaunch.core.wire.base import Frame, ProtocolError
+
+
+def parsed(*chunks: bytes) -> list[Frame]:
+    parser = SseParser()
+    frames = [frame for chunk in chunks for frame in parser.feed(chunk)]
+    return [*frames, *parser.finish()]
+
+
+@pytest.mark.parametrize(
+    ("stream", "frames"),
+    [
+        pytest.param(b"data: a\n\n", [Frame(b"a")], id="one event"),
+        pytest.param(b"data:a\n\n", [Frame(b"a")], id="no space"),
+        pytest.param(b"data:  a\n\n", [Frame(b" a")], id="only the first space goes"),
+        pytest.param(b"data: a\r\ndata: b\r\n\r\n", [Frame(b"a\nb")], id="CRLF, two data lines"),
+        pytest.param(b"data: a\rdata: b\r\r", [Frame(b"a\nb")], id="CR alone"),
+        pytest.param(b"\xef\xbb\xbfdata: a\n\n", [Frame(b"a")], id="byte order mark"),
+        pytest.param(b"event: x\ndata: a\n\ndata: b\n\n", [Frame(b"a", "x"), Frame(b"b")], id="event name, then none"),
+        pytest.param(b"event: x\n\ndata: b\n\n", [Frame(b"b")], id="event without data vanishes with its name"),
+        pytest.param(b"data\n\n", [Frame(b"")], id="field without a colon"),
+        pytest.param(b"id: 1\nretry: 5\nfoo: x\ndata: a\n\n", [Frame(b"a")], id="other fields"),
+        pytest.param(b"data: a\n", [Frame(b"a")], id="no final blank line"),
+        pytest.param(b"data: [DONE]", [Frame(b"[DONE]")], id="no final line end"),
+        pytest.param(b"", [], id="nothing"),
+        pytest.param(b"\n\n\n", [], id="blank lines"),
+    ],
+)
+def test_a_stream_gives_the_frames_of_the_standard(stream: bytes, frames: list[Frame]) -> None:
+    assert parsed(stream) == frames
+
+
+@pytest.mark.report("B077")
+def test_comments_between_events_are_skipped() -> None:
+    assert parsed(b": OPENROUTER PROCESSING\n\ndata: a\n\n:\n\n") == [Frame(b"a")]
+
+
+@pytest.mark.report("B008")
+def test_the_error_line_of_old_llama_cpp_is_a_frame() -> None:
+    assert parsed(b'error: {"code":500}\n\n') == [Frame(b'{"code":500}', "error")]
+
+
+@pytest.mark.report("B027")
+def test_a_character_cut_between_chunks_stays_whole() -> None:
+    stream = 'data: {"text":"日本 🙂"}\n\n'.encode()
+    assert parsed(*(bytes([byte]) for byte in stream)) == [Frame('{"text":"日本 🙂"}'.encode())]
+
+
+LINES = st.sampled_from(
+    [
+        b"data: a",
+        b"data:",
+        b"data",
+        b"event: x",
+        b": note",
+        b"",
+        b"error: {}",
+        b"\xef\xbb\xbfdata: b",
+        "data: é🙂".encode(),
+    ]
+)
+STREAMS = st.lists(st.tuples(LINES, st.sampled_from([b"\n", b"\r", b"\r\n", b""])), max_size=12).map(
+    lambda lines: b"".join(line + end for line, end in lines)
+)
+
+
+@given(STREAMS | st.binary(max_size=60), st.data())
+def test_any_cut_of_the_bytes_gives_the_same_frames(stream: bytes, data: st.DataObject) -> None:
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(stream)), max_size=8)))
+    bounds = [0, *cuts, len(stream)]
+    chunks = [stream[start:end] for start, end in pairwise(bounds)]
+    assert parsed(*chunks) == parsed(stream)
+
+
+@given(
+    st.lists(
+        st.builds(
+            Frame,
+            st.text(st.characters(codec="utf-8", exclude_characters="\r")).map(str.encode),
+            st.sampled_from(["", "message_start", "error"]),
+        )
+    )
+)
+def test_encoded_frames_are_parsed_to_themselves(frames: list[Frame]) -> None:
+    assert parsed(b"".join(map(encode_frame, frames))) == frames
+
+
+def test_line_breaks_in_data_become_data_lines() -> None:
+    assert encode_frame(Frame(b"a\nb\r\nc\rd\n", "x")) == b"event: x\ndata: a\ndata: b\ndata: c\ndata: d\ndata: \n\n"
+
+
+def test_a_comment_is_no_frame_whatever_it_says() -> None:
+    assert encode_comment("data: x\n\ndata: y") == b": data: x  data: y\n\n"
+    assert parsed(encode_comment("data: x\r\n\ndata: y")) == []
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        pytest.param([b"data: " + b"x" * 8] * 3, id="a line without an end"),
+        pytest.param([b"data: xxxxxxxx\n"] * 3, id="an event without an end"),
+    ],
+)
+def test_an_event_without_bound_is_refused(chunks: list[bytes]) -> None:
+    parser = SseParser(max_event_bytes=20)
+    with pytest.raises(ProtocolError, match="bigger than `20` bytes"):
+        [frame for chunk in chunks for frame in parser.feed(chunk)]
+
+
+def test_the_bound_is_on_one_event_and_not_on_the_stream() -> None:
+    parser = SseParser(max_event_bytes=20)
+    chunks = [b"data: xxx", b"xxxxx\n\n"] * 50
+    assert [frame for chunk in chunks for frame in parser.feed(chunk)] == [Frame(b"xxxxxxxx")] * 50

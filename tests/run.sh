@@ -1,0 +1,31 @@
+#!/bin/sh
+# Everything the tests need, then the tests: from a fresh clone with Python 3.11 or newer, Node 20 or newer and npm.
+#   sh tests/run.sh          all rings: style, types, imports, unit, in process, real engine and real agents
+#   sh tests/run.sh quick    without the real engine and agents (seconds once installed)
+set -eu
+cd "$(dirname "$0")/.."
+
+python="${PYTHON:-python3}"
+venv=.venv
+[ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+lock=$(cksum < requirements.lock)
+if [ "$(cat "$venv/.installed" 2>/dev/null || true)" != "$lock" ]; then
+    # The lock is whole, so pip need not resolve anything; hashes are checked.
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+    printf '%s' "$lock" > "$venv/.installed"
+fi
+
+"$venv/bin/ruff" check .
+"$venv/bin/ruff" format --check .
+"$venv/bin/mypy"
+"$venv/bin/lint-imports"
+"$venv/bin/python" -m pytest -m "not real" -n 2
+
+[ "${1:-all}" = quick ] && exit 0
+
+# Not `npm ci`: it wants every optional package of other systems in the lock, and npm leaves those out that are not served.
+agents=tests/agents_pinned
+[ -x "$agents/node_modules/.bin/claude" ] && [ -x "$agents/node_modules/.bin/codex" ] && [ -x "$agents/node_modules/.bin/opencode" ] \
+    || npm install --prefix "$agents" --no-audit --no-fund --loglevel=error
+"$venv/bin/python" -m pytest -m real

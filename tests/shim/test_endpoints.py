@@ -1,0 +1,334 @@
+"""The routes: models, errors in each wire's form, and our own faults."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import logging
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import aclosing
+
+import httpx
+import msgspec
+import pytest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from tests.shim.doubles import (
+    PATHS,
+    STARTED,
+    TOKEN,
+    Data,
+    OneSession,
+    Pause,
+    ScriptedUpstream,
+    Step,
+    chunk,
+    hello,
+    live,
+    make_app,
+    make_session,
+    read_events,
+    request_body,
+    serving,
+    shim_before,
+)
+from tests.shim.doubles import answer as scripted
+
+from agentlaunch import __version__
+from agentlaunch.core.filters import tool_forms
+from agentlaunch.core.ir import ChatEvent, ChatFault, ChatRequest, CustomTool, ErrorKind, Failed, TextDelta
+from agentlaunch.core.wire.base import load_wire
+from agentlaunch.shim.application import build_application
+from agentlaunch.shim.body import MAX_BODY_BYTES
+from agentlaunch.shim.relay import RelayOptions
+from agentlaunch.shim.upstream import UpstreamClient
+
+ADDRESS = "http://127.0.0.1:8123"
+AUTH = {"authorization": f"Bearer {TOKEN}"}
+MODEL = {
+    "id": "local-model",
+    "object": "model",
+    "type": "model",
+    "lifecycle": "active",
+    "display_name": "local-model",
+    "owned_by": "agentlaunch",
+    "created": 0,
+    "created_at": "1970-01-01T00:00:00Z",
+    "max_input_tokens": 32768,
+    "max_model_len": 32768,
+    "context_length": 32768,
+    "max_tokens": 4096,
+}
+
+wires = pytest.mark.parametrize("wire", PATHS)
+
+
+def ask(method: str, path: str, headers: dict[str, str] | None = None, content: bytes = b"") -> httpx.Response:
+    async def run() -> httpx.Response:
+        app, _ = make_app(make_session())
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ADDRESS) as client:
+            return await client.request(method, path, headers={**AUTH, **(headers or {})}, content=content)
+
+    return asyncio.run(run())
+
+
+def ask_upstream(wire: str, headers: dict[str, str], content: bytes) -> httpx.Response:
+    async def run() -> httpx.Response:
+        async with shim_before([scripted(hello())]) as (url, _), httpx.AsyncClient(trust_env=False) as client:
+            return await client.post(url + PATHS[wire], headers={**AUTH, **headers}, content=content)
+
+    return asyncio.run(run())
+
+
+def error_message(response: httpx.Response) -> str:
+    message: str = response.json()["error"]["message"]
+    return message
+
+
+# --- models -------------------------------------------------------------------------------------------------------
+
+
+def test_the_list_of_models_is_the_sessions_model_in_both_shapes() -> None:
+    answer = ask("GET", "/v1/models?limit=1000")
+    assert answer.json() == {
+        "object": "list",
+        "data": [MODEL],
+        "has_more": False,
+        "first_id": "local-model",
+        "last_id": "local-model",
+    }
+
+
+def test_a_model_is_found_by_its_name() -> None:
+    assert ask("GET", "/v1/models/local-model").json() == MODEL
+
+
+def test_a_model_that_the_session_does_not_have_is_404_and_named() -> None:
+    answer = ask("GET", "/v1/models/vendor/other")
+    assert answer.status_code == 404
+    assert error_message(answer) == "the session has no model `vendor/other`, only `local-model`"
+
+
+def test_health_tells_the_version() -> None:
+    assert ask("GET", "/healthz").json() == {"status": "ok", "version": __version__}
+
+
+# --- routes that are not there ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "wire"),
+    [
+        ("/v1/embeddings", {}, "openai_chat"),
+        ("/", {}, "openai_chat"),
+        ("/v1/messages/batches", {}, "anthropic_messages"),
+        ("/v1/files", {"anthropic-version": "2023-06-01"}, "anthropic_messages"),
+        ("/v1/responses/resp_1", {}, "openai_responses"),
+    ],
+)
+def test_an_unknown_route_is_404_in_the_form_of_the_wire_that_was_meant(
+    path: str, headers: dict[str, str], wire: str
+) -> None:
+    answer = ask("GET", path, headers)
+    assert answer.status_code == 404
+    fault = ChatFault(ErrorKind.NOT_FOUND, f"there is no route `{path}`")
+    assert answer.content == load_wire(wire).encode_fault(fault).body
+
+
+def test_claudes_greeting_is_404() -> None:
+    assert ask("HEAD", "/api/hello").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", path) for path in PATHS.values()] + [("POST", "/v1/models"), ("DELETE", "/healthz")]
+)
+def test_a_wrong_method_is_405_and_told_the_right_one(method: str, path: str) -> None:
+    answer = ask(method, path)
+    assert answer.status_code == 405
+    assert error_message(answer) == f"the route `{path}` has no method `{method}`"
+    assert set(answer.headers["allow"].split(", ")) <= {"GET", "HEAD", "POST"}
+
+
+def test_routes_of_others_stand_behind_the_same_gate() -> None:
+    async def extra(_: Request) -> PlainTextResponse:
+        return PlainTextResponse("extra")
+
+    async def run(host: str) -> httpx.Response:
+        app = build_application(OneSession(make_session()), UpstreamClient(), [Route("/extra", extra)])
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ADDRESS) as client:
+            return await client.get("/extra", headers={"host": host})
+
+    assert asyncio.run(run("127.0.0.1:8123")).text == "extra"
+    assert asyncio.run(run("evil.example")).status_code == 403
+
+
+# --- bodies -------------------------------------------------------------------------------------------------------
+
+
+def raw_deflate(data: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(data) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pack"),
+    [
+        ("identity", lambda data: data),
+        ("gzip", gzip.compress),
+        ("GZIP", gzip.compress),
+        ("deflate", zlib.compress),
+        ("deflate", raw_deflate),
+    ],
+)
+def test_a_compressed_body_is_read(encoding: str, pack: Callable[[bytes], bytes]) -> None:
+    body = json.dumps(request_body("anthropic_messages", stream=False)).encode()
+    answer = ask_upstream("anthropic_messages", {"content-encoding": encoding}, pack(body))
+    assert answer.json()["content"] == [{"type": "text", "text": "Hello"}]
+
+
+@wires
+@pytest.mark.parametrize("encoding", ["zstd", "br", "gzip, gzip"])
+def test_an_unknown_compression_is_415_and_named(wire: str, encoding: str) -> None:
+    answer = ask("POST", PATHS[wire], {"content-encoding": encoding}, b"packed")
+    assert answer.status_code == 415
+    assert error_message(answer) == f"the content-encoding `{encoding}` is not supported: use gzip or none"
+
+
+@wires
+@pytest.mark.parametrize("packed", [b"junk", gzip.compress(b"{}")[:-4], b""])
+def test_a_damaged_compressed_body_is_a_bad_request(wire: str, packed: bytes) -> None:
+    assert ask("POST", PATHS[wire], {"content-encoding": "gzip"}, packed).status_code == 400
+
+
+@wires
+def test_a_body_over_the_limit_is_refused_packed_or_not(wire: str) -> None:
+    big = b" " * (MAX_BODY_BYTES + 1)
+    too_large = ChatFault(ErrorKind.TOO_LARGE, "the request's body is over 64 MiB")
+    expected = load_wire(wire).encode_fault(too_large)
+    plain, packed = (
+        ask("POST", PATHS[wire], {}, big),
+        ask("POST", PATHS[wire], {"content-encoding": "gzip"}, gzip.compress(big, 1)),
+    )
+    assert (plain.status_code, plain.content) == (expected.status, expected.body)
+    assert (packed.status_code, packed.content) == (expected.status, expected.body)
+
+
+@wires
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"model": 1}', b"\xff\xfe"])
+def test_a_body_that_is_not_of_the_wire_is_a_bad_request(wire: str, body: bytes) -> None:
+    answer = ask("POST", PATHS[wire], {}, body)
+    assert answer.status_code == 400
+    assert error_message(answer)
+
+
+# --- our own faults -----------------------------------------------------------------------------------------------
+
+
+@wires
+def test_a_bug_of_ours_is_a_500_in_the_wires_form_and_logged_without_the_body(
+    wire: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(request: ChatRequest) -> tuple[ChatRequest, tool_forms.ToolForms]:
+        raise LookupError("a bug")
+
+    async def run() -> httpx.Response:
+        app = build_application(OneSession(make_session()), UpstreamClient(), options=RelayOptions(broken))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ADDRESS) as client:
+            body = request_body(wire, stream=True, user="a private name")
+            return await client.post(PATHS[wire], headers=AUTH, json=body)
+
+    caplog.set_level(logging.DEBUG, "agentlaunch")
+    answer = asyncio.run(run())
+    fault = ChatFault(ErrorKind.INTERNAL, "agentlaunch has failed; its log says more: agentlaunch logs")
+    assert answer.status_code == 500
+    assert answer.content == load_wire(wire).encode_fault(fault).body
+    assert "LookupError: a bug" in caplog.text
+    assert TOKEN not in caplog.text
+    assert "a private name" not in caplog.text
+
+
+def test_requests_are_counted_and_refusals_are_not() -> None:
+    async def run() -> list[str]:
+        sessions = OneSession(make_session())
+        app = build_application(sessions, UpstreamClient())
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ADDRESS) as client:
+            await client.get("/v1/models", headers=AUTH)
+            await client.get("/v1/models")
+            await client.get("/healthz")
+        return sessions.touched
+
+    assert asyncio.run(run()) == ["session-1"]
+
+
+class FailingForms:
+    """Forms whose filter has a bug that shows at the second text."""
+
+    def restore(self) -> FailingForms:
+        return self
+
+    def feed(self, event: ChatEvent) -> Iterator[ChatEvent]:
+        if event == TextDelta("bug"):
+            raise LookupError("a bug")
+        yield event
+
+    def finish(self) -> Iterator[ChatEvent]:
+        return iter(())
+
+
+@wires
+def test_a_bug_of_ours_in_the_middle_of_a_stream_ends_it_with_an_error(wire: str) -> None:
+    async def run() -> httpx.Response:
+        later = asyncio.Event()
+        steps: list[Step] = [
+            *scripted(STARTED, chunk({"content": "Hel"})),
+            Pause(later),
+            Data(chunk({"content": "bug"})),
+        ]
+        async with ScriptedUpstream([steps]).running() as upstream:
+            options = RelayOptions(lambda request: (request, FailingForms()))
+            client_side = UpstreamClient()
+            app = build_application(OneSession(make_session(upstream.url)), client_side, options=options)
+            async with (
+                aclosing(client_side),
+                serving(app) as url,
+                httpx.AsyncClient(trust_env=False, headers=AUTH) as client,
+                client.stream("POST", url + PATHS[wire], json=request_body(wire, stream=True)) as response,
+            ):
+                pieces = response.aiter_raw()
+                head = await anext(pieces)
+                later.set()
+                rest = [piece async for piece in pieces]
+                return httpx.Response(response.status_code, content=head + b"".join(rest))
+
+    response = asyncio.run(run())
+    last = read_events(wire, response.content)[-1]
+    assert response.status_code == 200
+    assert isinstance(last, Failed)
+    assert "agentlaunch has failed" in last.fault.message
+
+
+@wires
+def test_what_the_upstreams_wire_cannot_say_is_a_bad_request(wire: str) -> None:
+    def unlowered(request: ChatRequest) -> tuple[ChatRequest, FailingForms]:
+        return msgspec.structs.replace(request, tools=(CustomTool("apply_patch"),)), FailingForms()
+
+    async def run() -> httpx.Response:
+        app = build_application(OneSession(make_session()), UpstreamClient(), options=RelayOptions(unlowered))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ADDRESS) as client:
+            return await client.post(PATHS[wire], headers=AUTH, json=request_body(wire, stream=True))
+
+    answer = asyncio.run(run())
+    assert answer.status_code == 400
+    assert "apply_patch" in error_message(answer)
+
+
+@pytest.mark.parametrize("headers", [{"x-api-key": "wrong"}, {"origin": "https://evil.example"}])
+def test_a_refusal_reaches_a_client_that_is_still_writing_its_body(headers: dict[str, str]) -> None:
+    async def run() -> int:
+        async with live(make_session()) as url, httpx.AsyncClient(trust_env=False) as client:
+            return (await client.post(f"{url}/v1/messages", headers=headers, content=b"x" * 20_000_000)).status_code
+
+    assert asyncio.run(run()) in (401, 403)

@@ -1,0 +1,101 @@
+"""The HTTP side towards upstreams."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from dataclasses import replace
+
+import pytest
+from tests.shim.doubles import KEY, Cut, Data, Head, ScriptedUpstream, Step
+
+from agentlaunch.core.endpoint import Endpoint
+from agentlaunch.core.ir import ErrorKind
+from agentlaunch.shim.upstream import UpstreamClient, UpstreamFailed, is_loopback, request_headers
+
+ENDPOINT = Endpoint("double", "openai_chat", "", "engine-model", key=KEY)
+
+
+def fetch(steps: list[Step]) -> tuple[int, bytes]:
+    async def run() -> tuple[int, bytes]:
+        client = UpstreamClient()
+        async with ScriptedUpstream([steps]).running() as upstream:
+            endpoint = replace(ENDPOINT, base_url=upstream.url)
+            try:
+                async with client.post(endpoint, "/v1/chat/completions", b"{}") as response:
+                    return response.status, await response.read()
+            finally:
+                await client.aclose()
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_loopback_never_goes_through_a_proxy(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    assert fetch([Head(), Data(b"fine")]) == (200, b"fine")
+
+
+def test_other_addresses_go_through_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> str:
+        asked: list[str] = []
+
+        async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            asked.append((await reader.readuntil(b"\r\n")).decode())
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+            await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(proxy, "127.0.0.1", 0)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        client = UpstreamClient()
+        async with server, client.post(replace(ENDPOINT, base_url="http://far.invalid"), "/v1/x", b"{}") as response:
+            await response.read()
+        await client.aclose()
+        return asked[0]
+
+    assert asyncio.run(run()) == "POST http://far.invalid/v1/x HTTP/1.1\r\n"
+
+
+def test_an_answer_compressed_unasked_is_unpacked() -> None:
+    steps: list[Step] = [Head(headers=(("content-encoding", "gzip"),)), Data(gzip.compress(b"data: 1\n\n"))]
+    assert fetch(steps) == (200, b"data: 1\n\n")
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [[Cut()], [Head(), Data(b"half"), Cut()], [Head(headers=(("content-encoding", "gzip"),)), Data(b"no gzip")]],
+)
+def test_a_broken_connection_is_an_upstreams_failure(steps: list[Step]) -> None:
+    with pytest.raises(UpstreamFailed) as failure:
+        fetch(steps)
+    assert failure.value.fault.kind is ErrorKind.UNAVAILABLE
+    assert "`double`" in failure.value.fault.message
+
+
+@pytest.mark.parametrize("key", ["sk-secret\n", "sk-secret\r\nx-evil: 1", "sk-sécret", "sk-secret\x00"])
+def test_a_key_that_no_header_can_carry_is_refused_without_being_shown(key: str) -> None:
+    with pytest.raises(UpstreamFailed) as failure:
+        request_headers(replace(ENDPOINT, key=key))
+    assert failure.value.fault.kind is ErrorKind.AUTHENTICATION
+    assert "secret" not in repr(failure.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://127.0.0.1:8080", True),
+        ("http://127.9.9.9", True),
+        ("http://localhost:1", True),
+        ("https://[::1]:8443/x", True),
+        ("http://10.0.0.1", False),
+        ("https://api.example", False),
+        ("http://127.0.0.1.evil.example", False),
+    ],
+)
+def test_loopback_is_told_by_the_address(url: str, expected: bool) -> None:
+    assert is_loopback(url) is expected

@@ -1,0 +1,61 @@
+"""Processes are told apart, outlive us when they should, and take our place."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agentlaunch.errors import MachineError
+from agentlaunch.system.process import ProcessId, exec_replace, identify, is_alive, spawn_detached
+
+
+def test_a_running_process_is_alive_and_a_finished_one_is_not() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        process = identify(child.pid)
+        assert process is not None
+        assert is_alive(process)
+        child.kill()
+        child.wait()
+    assert not is_alive(process)
+    assert identify(child.pid) is None
+
+
+def test_a_zombie_is_not_alive() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        process = identify(child.pid)
+        assert process is not None
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert not is_alive(process)
+
+
+def test_a_later_process_with_the_same_number_is_another_process() -> None:
+    me = identify(os.getpid())
+    assert me is not None
+    assert not is_alive(ProcessId(me.pid, me.started - 3600))
+
+
+def test_a_detached_process_has_its_own_session_and_its_words_go_to_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "child.log"
+    child = spawn_detached([sys.executable, "-c", "import os; print(os.getsid(0) == os.getpid())"], os.environ, log)
+    assert child.wait() == 0
+    assert log.read_text().strip() == "True"
+
+
+def test_exec_gives_the_agents_own_exit_code_and_environment() -> None:
+    code = (
+        "from agentlaunch.system.process import exec_replace; import sys;"
+        "exec_replace([sys.executable, '-c', 'import os,sys; sys.exit(int(os.environ[\"CODE\"]))'], {'CODE': '7'})"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 7
+
+
+def test_a_program_that_cannot_be_started_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MachineError) as caught:
+        exec_replace([str(tmp_path / "missing agent")], {})
+    assert caught.value.code == "agent-not-executable"
+    assert "missing agent" in caught.value.message
