@@ -45,7 +45,7 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             count = int(body.get("max_tokens") or body.get("max_completion_tokens") or 1)
             usage = {"prompt_tokens": 12_000, "completion_tokens": count, "total_tokens": 12_000 + count}
             frames = [event({"role": "assistant", "content": ""})]
-            frames += [event({"content": "word "}) for _ in range(count)]
+            frames += [event({"content": f"word{number} "}) for number in range(count)]
             frames += [event({}, "stop", usage), b"data: [DONE]\n\n"]
             # One chunk an event, as engines send them.
             writer.write(HEAD + b"".join(chunk(frame) for frame in frames) + b"0\r\n\r\n")

@@ -26,7 +26,7 @@ LEAN_HINTS = (
 )
 FULL_HINTS = (
     "Start from the instructions that the project gives: AGENTS.md, README, the code's own conventions.",
-    "For work of more than three steps, keep a plan with update_plan: one step in progress, each closed when done.",
+    "For work of more than three steps, first list the steps in a few words each, then work through them in order.",
     "Before a group of commands, say in one short sentence what you are about to do.",
     (
         "Commands run in a sandbox. When one fails only because the sandbox forbids it, ask for approval with"
@@ -52,7 +52,7 @@ class Codex:
     tested_version = "0.169.0"
     minimum_version = "0.142.5"
     wire = "openai_responses"
-    prompt_tokens = PromptTokens(full=9_009, lean=1_965, tiny=1_965)
+    prompt_tokens = PromptTokens(full=5_512, lean=1_965, tiny=1_965)
 
     def files_read(self, arguments: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG002 - the protocol's signature
         """None: Codex's own configuration stands below our overrides."""
