@@ -1,4 +1,4 @@
-"""What every test may use: the scripted model."""
+"""What every test may use: the scripted model; and properties judged by their claim, at any speed of the machine."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from agentlaunch.core.scripted_gguf import Script, scripted_gguf
+
+settings.register_profile("at any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("at any speed")
 
 
 @pytest.fixture(scope="session")

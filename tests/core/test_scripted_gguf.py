@@ -91,7 +91,7 @@ def test_what_cannot_be_said_is_named(turn: Turn, message: str) -> None:
         scripted_gguf(Script(final=turn))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=12)
 @given(st.lists(st.text("ab {", max_size=60), min_size=1, max_size=4))
 def test_any_texts_are_said_exactly(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
     script = Script(turns=tuple(Turn(text=text) for text in texts))
