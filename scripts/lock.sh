@@ -3,5 +3,5 @@
 set -eu
 cd "$(dirname "$0")/.."
 uv lock --quiet
-uv export --quiet --no-header --no-annotate --no-emit-project --all-groups --extra llamacpp --extra demo --output-file requirements.lock
+uv export --quiet --no-header --no-annotate --no-emit-project --all-groups --extra llamacpp --extra demo --extra hf --output-file requirements.lock
 rm uv.lock

@@ -248,7 +248,7 @@ CODEX_OVERRIDES = (
     'model_provider="agentlaunch"',
     (
         'model_providers.agentlaunch={name="agentlaunch",base_url="http://127.0.0.1:4711/v1",wire_api="responses",'
-        'env_key="AGENTLAUNCH_TOKEN",stream_idle_timeout_ms=3600000,request_max_retries=1,stream_max_retries=1,'
+        'env_key="AGENTLAUNCH_SESSION_TOKEN",stream_idle_timeout_ms=3600000,request_max_retries=1,stream_max_retries=1,'
         "supports_websockets=false}"
     ),
 )
@@ -286,7 +286,7 @@ def test_codex_full_has_all_of_its_tools_and_a_catalogue_with_longer_instruction
             ),
             *("exec", "-s", "workspace-write", "fix it"),
         ),
-        env={"AGENTLAUNCH_TOKEN": TOKEN},
+        env={"AGENTLAUNCH_SESSION_TOKEN": TOKEN},
         files=(OverlayFile(CATALOGUE, spelled({"models": [entry]})),),
     )
 
@@ -310,7 +310,7 @@ def test_codex_lean_has_a_catalogue_with_our_instructions_and_the_freeform_patch
     )
     assert replace(parsed(plan), argv=()) == LaunchPlan(
         argv=(),
-        env={"AGENTLAUNCH_TOKEN": TOKEN},
+        env={"AGENTLAUNCH_SESSION_TOKEN": TOKEN},
         files=(OverlayFile(CATALOGUE, spelled({"models": [CATALOGUE_ENTRY]})),),
     )
 

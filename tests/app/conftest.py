@@ -12,9 +12,11 @@ import pytest
 
 from agentlaunch.app.shim_ensure import Stopped
 from agentlaunch.app.world import World
+from agentlaunch.core.hardware import Cpu, HardwareReport, Memory
 from agentlaunch.errors import AgentlaunchError
 from agentlaunch.shim.protocol import OpenSession, SessionGrant, ShimStatus
 from agentlaunch.system.dirs import find_dirs
+from agentlaunch.weights.progress import OnProgress, Progress
 
 
 class Became(BaseException):
@@ -34,6 +36,7 @@ class RecordingTalk:
     questions: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     waits: list[str] = field(default_factory=list)
+    transfers: list[Progress] = field(default_factory=list)
 
     @property
     def is_interactive(self) -> bool:
@@ -51,6 +54,10 @@ class RecordingTalk:
     def waiting(self, what: str) -> Iterator[None]:
         self.waits.append(what)
         yield
+
+    @contextmanager
+    def transferring(self) -> Iterator[OnProgress]:
+        yield self.transfers.append
 
 
 @dataclass
@@ -123,6 +130,10 @@ class Made:
 
 MakeWorld = Callable[..., Made]
 
+GIB = 1 << 30
+WORKSTATION = HardwareReport("linux", "x86_64", Cpu("Test CPU", 16), Memory(64 * GIB, 56 * GIB, 80.0))
+"""A machine on which every scripted model fits."""
+
 
 def _become(argv: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
     raise Became(argv, environment)
@@ -132,14 +143,14 @@ def _become(argv: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
 def make_world(tmp_path: Path) -> MakeWorld:
     """A World below `tmp_path`, whose folder has a space and a letter that is not ASCII."""
 
-    def make(answer: bool | None = None, **environment: str) -> Made:
+    def make(answer: bool | None = None, report: HardwareReport = WORKSTATION, **environment: str) -> Made:
         home = tmp_path / "Jörg's home"
         folder = home / "project"
         folder.mkdir(parents=True, exist_ok=True)
         dirs = find_dirs({"AGENTLAUNCH_HOME": str(home / "ours")})
         talk, shims = RecordingTalk(answer), RecordingShims(dirs.sessions)
         run = RecordingRun()
-        world = World({"HOME": str(home), **environment}, dirs, folder, talk, _become, run, shims)
+        world = World({"HOME": str(home), **environment}, dirs, folder, talk, _become, run, shims, lambda: report)
         return Made(world, talk, shims, run)
 
     return make

@@ -212,6 +212,30 @@ def test_lean_is_the_users_choice_or_the_windows(window: int, lean: bool | None,
 
 
 @pytest.mark.parametrize(
+    ("window", "lean", "sizes", "told"),
+    [
+        (8192, False, PromptTokens(7591, 3497, 2883), "about 7591 tokens leaves no room for an answer; --lean"),
+        (
+            8192,
+            False,
+            PromptTokens(12_434, 7000, 6500),
+            "about 12434 tokens leaves no room for an answer; --context 20480",
+        ),
+        (4096, True, PromptTokens(9000, 5000, 3100), "about 3100 tokens leaves no room for an answer; --context 8192"),
+        (4096, True, PromptTokens(9000, 5000, 3072), ""),
+        (16_384, True, PromptTokens(90_000, 12_288, 1), ""),
+        (16_384, False, PromptTokens(12_288, 1, 1), ""),
+    ],
+)
+def test_a_window_that_the_agents_own_first_prompt_overflows_is_told_with_the_flag_that_helps(
+    window: int, lean: bool, sizes: PromptTokens, told: str
+) -> None:
+    order = LaunchOrder("fake", ModelOrder("demo"), lean)
+    said = banner(prepared(FakeAgent(prompt_tokens=sizes), order=order, context_window=window), "u", "l")[3:]
+    assert said == ((f"  too small for Fake Agent: its first prompt of {told}",) if told else ())
+
+
+@pytest.mark.parametrize(
     ("window", "expected"), [(1, 1), (4096, 1024), (8192, 2048), (16_384, 4096), (32_768, 8192), (131_072, 8192)]
 )
 def test_an_answer_leaves_room_for_the_prompt(window: int, expected: int) -> None:

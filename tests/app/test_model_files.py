@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from agentlaunch.app.models import find_model_file
-from agentlaunch.errors import UserError
+from agentlaunch.app.models import find_model_file, resolve_model
+from agentlaunch.app.orders import ModelOrder
+from agentlaunch.app.window import Terms
+from agentlaunch.core.scripted_gguf import Script
+from agentlaunch.errors import MachineError, UserError
 
 if TYPE_CHECKING:
     from conftest import MakeWorld
@@ -31,24 +36,47 @@ def test_a_home_path_from_a_file_is_expanded(make_world: MakeWorld, monkeypatch:
     assert find_model_file("~/project/m.gguf", world.folder) == world.folder / "m.gguf"
 
 
-@pytest.mark.parametrize("name", ["qwen3-coder", "qwen3-coder:30b", "hf:Qwen/Qwen3-Coder-30B-A3B"])
+@pytest.mark.parametrize("name", ["m3-zephyr", "Nothing-7B"])
 def test_a_name_that_nothing_knows_lists_what_is_known(make_world: MakeWorld, name: str) -> None:
     with pytest.raises(UserError) as caught:
-        find_model_file(name, make_world().world.folder)
+        resolve_model(ModelOrder(name), make_world().world, Terms())
+    assert (caught.value.code, caught.value.message) == ("unknown-model", f"unknown model `{name}`")
+    assert KNOWN in caught.value.hint
+
+
+def test_a_name_near_a_known_model_and_a_file_of_the_folder_names_both(make_world: MakeWorld) -> None:
+    world = make_world().world
+    for file in ("qwen4-coder-30b.gguf", "zephyr.gguf"):
+        (world.folder / file).touch()
+    with pytest.raises(UserError) as caught:
+        resolve_model(ModelOrder("qwen4-coder"), world, Terms())
+    assert caught.value.hint.startswith("nearest: qwen3-coder")
+    assert caught.value.hint.endswith(f"{KNOWN}; GGUF files in `{world.folder}`: qwen4-coder-30b.gguf")
+
+
+def test_a_known_model_that_is_not_here_says_how_it_is_had(make_world: MakeWorld) -> None:
+    with pytest.raises(MachineError) as caught:
+        resolve_model(ModelOrder("qwen3-coder:30b"), make_world().world, Terms("codex"))
     assert (caught.value.code, caught.value.message, caught.value.hint) == (
-        "unknown-model",
-        f"unknown model `{name}`",
-        KNOWN,
+        "model-missing",
+        "`qwen3-coder-30b-a3b` is known and not on this machine",
+        (
+            "agentlaunch models pull qwen3-coder-30b-a3b --quant Q4_K_M, "
+            "then: agentlaunch codex --model qwen3-coder-30b-a3b"
+        ),
     )
 
 
-def test_a_name_near_a_file_of_the_folder_names_the_file(make_world: MakeWorld) -> None:
-    folder = make_world().world.folder
-    for file in ("qwen3-coder-30b.gguf", "zephyr.gguf"):
-        (folder / file).touch()
-    with pytest.raises(UserError) as caught:
-        find_model_file("qwen3-coder", folder)
-    assert caught.value.hint == f"{KNOWN}; GGUF files in `{folder}`: qwen3-coder-30b.gguf"
+def test_a_known_model_is_taken_from_where_another_program_keeps_it(
+    make_world: MakeWorld, scripted_model: Callable[[Script], Path]
+) -> None:
+    world = make_world().world
+    hub = Path(world.environment["HOME"]) / ".cache" / "huggingface" / "hub"
+    path = hub / "models--unsloth--Qwen3" / "snapshots" / "abc" / "Qwen3-Coder-30B-A3B-Instruct-Q4_K_M.gguf"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(scripted_model(Script()).read_bytes())
+    found = resolve_model(ModelOrder("qwen3-coder"), world, Terms())
+    assert (found.name, found.target.model_path) == (path.stem, str(path))  # type: ignore[union-attr]
 
 
 def test_a_path_to_nothing_is_left_to_the_reader_of_the_file(make_world: MakeWorld) -> None:

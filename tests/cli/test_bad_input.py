@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,8 +29,9 @@ Case = tuple[tuple[str, ...], int, str]
         (("claude", "--model", "gone.gguf"), 2, "there is no model file `"),
         (("claude", "--model", "text.gguf"), 2, "not a GGUF file"),
         (("claude", "--model", "cut.gguf"), 3, "is cut off"),
-        (("claude", "--model", "qwen3-coder:30b"), 2, "unknown model `qwen3-coder:30b`"),
-        (("claude", "--model", "hf:a/b"), 2, "unknown model `hf:a/b`"),
+        (("claude", "--model", "qwen3-coder:30b"), 3, "`qwen3-coder-30b-a3b` is known and not on this machine"),
+        (("claude", "--model", "no-such-thing"), 2, "unknown model `no-such-thing`"),
+        (("claude", "--model", "hf:a/b"), 3, "`hf:a/b` is not on this machine"),
         (("claude", "--model", "whole.gguf", "--context", "999999999"), 2, "a context of `999,999,999` tokens is more"),
         (("codex", *UPSTREAM), 3, "Codex CLI is not installed"),
         (("claude", *UPSTREAM[:3], ""), 2, "--model cannot be ``"),
@@ -151,3 +154,55 @@ def test_a_closed_pipe_is_no_error_of_ours(run_command: Run, home: Path) -> None
     code = "import os; r, w = os.pipe(); os.dup2(w, 1); os.close(r); from agentlaunch.cli.main import main; main()"
     done = run_command("logs", code=code)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+FULL = "import os; os.dup2(os.open('/dev/full', os.O_WRONLY), {number}); from agentlaunch.cli.main import main; main()"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a device that is always full")
+@pytest.mark.parametrize("words", [("status",), ("status", "--json"), ("--version",), ("stop", "--help")])
+def test_a_stdout_that_takes_nothing_is_one_error_line(run_command: Run, words: tuple[str, ...]) -> None:
+    done = run_command(*words, code=FULL.format(number=1))
+    assert (done.returncode, done.stderr.splitlines()) == (
+        3,
+        [
+            "error: cannot write to stdout: `No space left on device`",
+            "hint: send it elsewhere: agentlaunch ... > FILE",
+        ],
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a device that is always full")
+def test_an_error_keeps_its_exit_code_where_it_cannot_be_told(run_command: Run) -> None:
+    assert run_command("again", code=FULL.format(number=2)).returncode == 2
+    lost = run_command("again", "--json", code=FULL.format(number=1))
+    assert (lost.returncode, lost.stderr.splitlines()[0]) == (2, "error: there is no last launch to repeat")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of POSIX")
+def test_streams_that_are_closed_are_the_null_device_for_us_and_for_the_agent() -> None:
+    code = (
+        "import os, sys; from agentlaunch.cli.main import _open_missing_streams; _open_missing_streams(); "
+        "sys.stdout.flush(); sys.stderr.isatty(); "
+        "sys.exit(7 if all(os.get_inheritable(n) and os.fstat(n) for n in (0, 1, 2)) else 1)"
+    )
+    words = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-c", code]
+    assert subprocess.run(words, check=False).returncode == 7
+
+
+def test_a_home_with_a_name_that_is_too_long_is_the_machines(run_command: Run) -> None:
+    done = run_command("status", AGENTLAUNCH_HOME="/tmp/" + "a" * 300)
+    assert (done.returncode, done.stderr.splitlines()[0][-20:]) == (3, ": File name too long")
+
+
+@pytest.mark.real
+def test_serve_tells_a_failed_start_once_and_logs_to_a_file(
+    run_command: Run, home: Path, scripted_model: Callable[[Script], Path]
+) -> None:
+    strange = scripted_model(Script()).read_bytes().replace(b"llama", b"llamx")
+    (home / "project" / "x.gguf").write_bytes(strange)
+    done = run_command("serve", "--model", "x.gguf", "--force", "--json")
+    [error] = json.loads(done.stdout)["errors"]
+    assert (done.returncode, done.stderr, error["code"]) == (3, "", "engine-crashed")
+    assert error["message"].endswith("x.gguf`: unknown model architecture: 'llamx'")
+    assert "WARNING" in (home / "ours" / "logs" / "serve.log").read_text()

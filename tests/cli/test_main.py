@@ -61,6 +61,15 @@ def test_help_lists_every_agent_and_command(words: list[str], capsys: pytest.Cap
                 "hint: the agent's own arguments go behind `--`; agentlaunch claude --help\n"
             ),
         ),
+        (
+            ["claude", "--model"],
+            2,
+            (
+                "error: option '--model' requires an argument\n"
+                "hint: the agent's own arguments go behind `--`; agentlaunch claude --help\n"
+            ),
+        ),
+        (["logs", "-n"], 2, "error: option '-n' requires an argument\nhint: agentlaunch logs --help\n"),
         (["status", "--", "x"], 2, "error: `status` takes no words behind `--`\nhint: agentlaunch status --help\n"),
         (["again"], 2, "error: there is no last launch to repeat\nhint: agentlaunch claude --model demo\n"),
         (["logs", "agent"], 2, "error: unknown log `agent`\nhint: known: shim, engine\n"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,21 @@ def test_status_is_three_tables() -> None:
         "ENGINE  STATE  PROCESS  WINDOW  FILE",
         "demo    ready  6        8192    /m/demo.gguf",
     ]
+
+
+@pytest.mark.parametrize(
+    ("columns", "file"),
+    [
+        (None, "/models/of/mine/demo.gguf"),
+        (57, "/models/of/mine/demo.gguf"),
+        (50, "/mode.../demo.gguf"),
+        (30, "/mod...demo.gguf"),
+    ],
+)
+def test_on_a_narrow_terminal_a_models_path_is_cut_in_the_middle(columns: int | None, file: str) -> None:
+    engine = replace(STATUS.engines[0], model_path="/models/of/mine/demo.gguf")
+    shown = status_text(replace(STATUS, sessions=(), engines=(engine,)), 1070.0, columns).splitlines()
+    assert shown[-1] == f"demo    ready  6        8192    {file}"
 
 
 def test_status_as_data_has_three_keys() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentlaunch.core.context import Overflow, clamp_output, overflow_in, overflow_of
+from agentlaunch.core.context import Overflow, clamp_output, overflow_in, overflow_of, overflow_told_plainly
 from agentlaunch.core.ir import ChatFault, ErrorKind
 
 WORDS = {
@@ -179,6 +179,28 @@ def test_any_text_is_read(text: str) -> None:
 )
 def test_a_client_is_told_a_prompt_that_is_longer_than_the_window(fault: ChatFault, told: Overflow) -> None:
     assert overflow_of(fault) == told
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (
+            ChatFault(ErrorKind.CONTEXT_OVERFLOW, "x", 9, 8),
+            "this request needs 9 tokens and the model's window here is 8: start with a larger --context, or --lean",
+        ),
+        (
+            ChatFault(ErrorKind.CONTEXT_OVERFLOW, "x", None, 8),
+            (
+                "this request needs more tokens than there are and the model's window here is 8:"
+                " start with a larger --context, or --lean"
+            ),
+        ),
+    ],
+)
+def test_a_hopeless_overflow_is_told_in_words_that_mean_no_overflow_to_anybody(fault: ChatFault, message: str) -> None:
+    plain = overflow_told_plainly(fault)
+    assert plain == ChatFault(ErrorKind.BAD_REQUEST, message, code="window_too_small")
+    assert overflow_in(f"{plain.message} {plain.code}") is None
 
 
 @pytest.mark.parametrize(

@@ -124,15 +124,47 @@ def test_a_cancelled_caller_leaves_the_start_to_the_other(tmp_path: Path, spec: 
     run(work())
 
 
-def test_a_crash_while_loading_shows_the_last_words_and_the_log(tmp_path: Path, spec: EngineSpec) -> None:
-    error = refusal(tmp_path, spec, "import sys; print('weights\\nare odd', file=sys.stderr); sys.exit(7)")
+LOADING = """\
+0.00.007.814 I srv    load_model: loading model '/m/x.gguf'
+0.00.007.892 E llama_model_load: error loading model: {cause}
+0.00.007.894 E llama_model_load_from_file_impl: failed to load model
+0.00.008.682 E srv    load_model: failed to load model, '/m/x.gguf'
+0.00.008.684 I srv    operator(): operator(): cleaning up before exit...
+0.00.009.133 E srv          init: exiting due to model loading error
+"""
+"""What xllamacpp's llama.cpp writes for a file that it cannot load."""
+
+LOG_HINT = "its log: agentlaunch logs engine"
+
+
+@pytest.mark.parametrize(
+    ("said", "end", "cause", "hint"),
+    [
+        (
+            LOADING.format(cause="unknown model architecture: 'llamx'"),
+            "sys.exit(3)",
+            "unknown model architecture: 'llamx'",
+            f"this model needs a newer llama.cpp: pip install --upgrade xllamacpp; {LOG_HINT}",
+        ),
+        (LOADING.format(cause="missing tensor 'x'"), "sys.exit(3)", "missing tensor 'x'", LOG_HINT),
+        ("0.01.001.000 E cmn  common_init_: failed to: load\n", "sys.exit(3)", "failed to: load", LOG_HINT),
+        ("weights\nare odd\n", "sys.exit(7)", "are odd", LOG_HINT),
+        ("weights\nare odd\n", "os.kill(os.getpid(), 11)", "are odd (killed by SIGSEGV)", LOG_HINT),
+        ("", "sys.exit(7)", "exit code 7", LOG_HINT),
+    ],
+)
+def test_a_crash_while_loading_is_told_by_the_one_line_that_names_its_cause(
+    tmp_path: Path, spec: EngineSpec, said: str, end: str, cause: str, hint: str
+) -> None:
+    error = refusal(tmp_path, spec, f"import os, sys; print({said!r}, end='', file=sys.stderr, flush=True); {end}")
     [log] = tmp_path.glob("*.log")
     assert (error.code, error.exit_code, error.message, error.hint) == (
         "engine-crashed",
         3,
-        f"llama.cpp could not load `{spec.model_path}` (exit code 7); its last words:\n  weights\n  are odd",
-        f"read its log: {log}",
+        f"llama.cpp could not load `{spec.model_path}`: {cause}",
+        hint,
     )
+    assert log.read_text() == said
 
 
 @pytest.mark.parametrize(
@@ -146,12 +178,7 @@ def test_a_crash_while_loading_shows_the_last_words_and_the_log(tmp_path: Path, 
 def test_lack_of_memory_is_recognised(tmp_path: Path, spec: EngineSpec, code: str, kv_type: str, hint: str) -> None:
     asked = EngineSpec(spec.model_path, spec.alias, 8192, "q8_0" if kv_type == "q8_0" else "f16")
     error = refusal(tmp_path, asked, f"import os, sys; {code}")
-    assert error.hint == f"use a smaller context: --context 4096{hint}"
-
-
-def test_an_unknown_architecture_asks_for_a_newer_engine(tmp_path: Path, spec: EngineSpec) -> None:
-    error = refusal(tmp_path, spec, "import sys; print('unknown model architecture: x', file=sys.stderr)")
-    assert error.hint == "this model needs a newer llama.cpp: pip install --upgrade xllamacpp"
+    assert error.hint == f"use a smaller context: --context 4096{hint}; {LOG_HINT}"
 
 
 def test_a_missing_engine_is_told_with_the_command_that_installs_it(tmp_path: Path, spec: EngineSpec) -> None:
@@ -274,6 +301,15 @@ def test_a_log_that_cannot_be_written_is_no_end_of_the_engine(tmp_path: Path) ->
     assert list(log.tail) == ["more than ten bytes", "and more"]
 
 
+def test_a_log_that_cannot_be_begun_is_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "x.log").mkdir()
+    (tmp_path / "x.log.1").mkdir()
+    (tmp_path / "x.log.1" / "full").touch()
+    with pytest.raises(MachineError) as caught:
+        LogFile(tmp_path / "x.log")
+    assert (caught.value.code, f"cannot write in `{tmp_path}`" in caught.value.message) == ("folder-not-writable", True)
+
+
 def test_a_child_gets_what_the_engine_needs_and_no_secrets() -> None:
     environment = {"PATH": "/bin", "CUDA_VISIBLE_DEVICES": "1", "HF_TOKEN": "x", "OPENAI_API_KEY": "x", "HOME": "/h"}
     kept = {"PATH": "/bin", "CUDA_VISIBLE_DEVICES": "1", "HOME": "/h", "GGML_NO_BACKTRACE": "1"}
@@ -282,5 +318,5 @@ def test_a_child_gets_what_the_engine_needs_and_no_secrets() -> None:
 
 def test_every_runtime_of_the_table_is_a_host(tmp_path: Path) -> None:
     hosts = {name: load_host(name, tmp_path, {}).running() for name in RUNTIMES}
-    assert hosts == {"llama_cpp": ()}
+    assert hosts == {"llama_cpp": (), "ollama": ()}
     assert is_installed()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -56,6 +57,29 @@ def test_a_folder_is_named_with_the_model_in_it(tmp_path: Path) -> None:
     assert refusal(tmp_path) == ("model-not-found", 2, message, "name a .gguf file: --model PATH/TO/MODEL.gguf")
     (tmp_path / "model.gguf").write_bytes(MODEL)
     assert refusal(tmp_path) == ("model-not-found", 2, message, f"name the file: --model {tmp_path / 'model.gguf'}")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "why"),
+    [
+        ("a" * 300 + ".gguf", "a" * 300, "File name too long"),
+        ("d/" * 2500 + "m-00001-of-00002.gguf", "d/" * 2500, "File name too long"),
+        ("a\0b.gguf", "a\0b.gguf", "no name has a NUL in it"),
+    ],
+)
+def test_a_name_that_no_file_can_have_is_the_users_mistake(name: str, shown: str, why: str) -> None:
+    shown = shown if len(shown) < 120 else f"{shown[:120]}..."
+    hint = "name a .gguf file: --model PATH/TO/MODEL.gguf"
+    assert refusal(Path(name)) == ("model-not-found", 2, f"`{shown}` cannot be a file: {why}", hint)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="named pipes of POSIX")
+def test_a_pipe_is_refused_and_never_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    os.mkfifo(path)
+    hint = "copy what it gives into a file, then: --model PATH/TO/MODEL.gguf"
+    assert refusal(path) == ("not-a-gguf", 2, f"`{path}` is no regular file", hint)
+    assert refusal(Path(os.devnull)) == ("not-a-gguf", 2, f"`{os.devnull}` is no regular file", hint)
 
 
 def test_another_kind_of_file_is_no_model(tmp_path: Path) -> None:

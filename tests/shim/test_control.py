@@ -25,7 +25,15 @@ from agentlaunch.errors import AgentlaunchError, Bug, MachineError, RemoteError,
 from agentlaunch.shim.control import Control, ShimIdentity, decode_open
 from agentlaunch.shim.control_client import ControlClient, ShimGone, ShimStopping, ShimUnreachable, encode_open
 from agentlaunch.shim.engine_use import EngineUse
-from agentlaunch.shim.protocol import CONTROL_PREFIX, OpenSession, Ping, SessionGrant, SessionStatus, ShimStatus
+from agentlaunch.shim.protocol import (
+    CONTROL_PREFIX,
+    CONTROL_VERSION,
+    OpenSession,
+    Ping,
+    SessionGrant,
+    SessionStatus,
+    ShimStatus,
+)
 from agentlaunch.shim.sessions import SessionTable
 from agentlaunch.shim.state import ShimState
 from agentlaunch.system.process import ProcessId
@@ -123,7 +131,7 @@ def test_a_wish_without_a_target_or_with_two_is_an_error() -> None:
 
 
 def test_ping_tells_who_answers(shim: Running) -> None:
-    assert shim.client().ping() == Ping(os.getpid(), __version__, 1, 0)
+    assert shim.client().ping() == Ping(os.getpid(), __version__, CONTROL_VERSION, 0)
 
 
 def test_a_local_model_gets_its_engine_and_a_session(shim: Running, tmp_path: Path) -> None:

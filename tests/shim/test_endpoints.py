@@ -134,7 +134,7 @@ def test_an_unknown_route_is_404_in_the_form_of_the_wire_that_was_meant(
 ) -> None:
     answer = ask("GET", path, headers)
     assert answer.status_code == 404
-    fault = ChatFault(ErrorKind.NOT_FOUND, f"there is no route `{path}`")
+    fault = ChatFault(ErrorKind.NOT_FOUND, f"there is no route `{path}`", code="route_not_found")
     assert answer.content == load_wire(wire).encode_fault(fault).body
 
 
@@ -149,6 +149,8 @@ def test_a_wrong_method_is_405_and_told_the_right_one(method: str, path: str) ->
     answer = ask(method, path)
     assert answer.status_code == 405
     assert error_message(answer) == f"the route `{path}` has no method `{method}`"
+    if path != PATHS["anthropic_messages"]:  # whose errors have no code
+        assert answer.json()["error"]["code"] == "method_not_allowed"
     assert set(answer.headers["allow"].split(", ")) <= {"GET", "HEAD", "POST"}
 
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 import asyncio
 
 from agentlaunch.core.ir import ChatFault, ErrorKind
-from agentlaunch.shim.inbox import HIGH_WATER_BYTES, Arrival, ClientGone, Ended, Inbox, Piece, Refused, Silence
+from agentlaunch.shim.inbox import (
+    HIGH_WATER_BYTES,
+    Arrival,
+    ClientGone,
+    Ended,
+    Inbox,
+    Piece,
+    Refused,
+    RunningInboxes,
+    Silence,
+)
 
 FAULT = ChatFault(ErrorKind.UNAVAILABLE, "gone")
 
@@ -88,3 +98,28 @@ def test_a_writer_does_not_wait_for_a_client_that_is_gone() -> None:
             await inbox.room()
 
     asyncio.run(run())
+
+
+def test_what_comes_after_the_outcome_is_dropped_and_holds_its_writer_back() -> None:
+    async def run() -> tuple[list[Arrival], bool]:
+        inbox = Inbox()
+        inbox.put(b"a")
+        inbox.end(Ended(FAULT))
+        inbox.put(b"x" * HIGH_WATER_BYTES)
+        was_full = inbox.is_full
+        return await take_all(inbox, 2), was_full
+
+    assert asyncio.run(run()) == ([Piece(b"a"), Ended(FAULT)], True)
+
+
+def test_the_servers_end_ends_every_running_inbox_and_those_that_come_later() -> None:
+    async def run() -> list[Arrival]:
+        running, before, over, after = RunningInboxes(), Inbox(), Inbox(), Inbox()
+        with running.holding(over):
+            pass
+        with running.holding(before):
+            running.end_all(FAULT)
+            with running.holding(after):
+                return [await inbox.take(0) for inbox in (before, over, after)]
+
+    assert asyncio.run(run()) == [Ended(FAULT), Silence(), Ended(FAULT)]

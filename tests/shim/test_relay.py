@@ -8,6 +8,7 @@ from collections.abc import Awaitable
 
 import httpx
 import pytest
+from starlette.types import Message
 from tests.shim.doubles import (
     DONE,
     GENEROUS_S,
@@ -43,11 +44,13 @@ from agentlaunch.core.ir import (
     Started,
     StopReason,
     TextDelta,
+    ThinkingDelta,
+    ToolCallDelta,
     Usage,
     UsageReport,
 )
-from agentlaunch.core.wire.base import load_wire
-from agentlaunch.shim.answer import KeepAlive
+from agentlaunch.core.wire.base import AnswerContext, load_wire
+from agentlaunch.shim.answer import KeepAlive, Stage, WholeAnswer
 
 PIECES = 2000
 wires = pytest.mark.parametrize("wire", PATHS)
@@ -382,6 +385,28 @@ def test_pings_go_on_between_deltas() -> None:
     assert sum(isinstance(event, Ping) for event in events) >= 2
 
 
+def test_an_answer_that_never_ends_is_given_up_when_it_is_not_streamed() -> None:
+    """One field fills the memory as well as many."""
+
+    async def run(event: ChatEvent) -> tuple[Stage, list[Message]]:
+        sent: list[Message] = []
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        wire = load_wire("openai_chat")
+        request = wire.decode_request(json.dumps(request_body("openai_chat", stream=False)).encode())
+        whole = WholeAnswer(wire, AnswerContext(request, lambda prefix: f"{prefix}1", 1), send, limit_bytes=10)
+        await whole.feed([Started(), event, event])
+        assert (whole.stage, sent) == (Stage.HELD, [])
+        await whole.feed([event])
+        return whole.stage, sent
+
+    for event in (TextDelta("12345"), ThinkingDelta("12345"), ToolCallDelta("12345"), TextDelta("äö1")):
+        stage, sent = asyncio.run(run(event))
+        assert (stage, sent[0]["status"], b"too big" in sent[1]["body"]) == (Stage.CLOSED, 503, True)
+
+
 # --- the client leaves ----------------------------------------------------------------------------------------------
 
 
@@ -453,11 +478,12 @@ def test_a_client_that_leaves_during_keep_alive_ends_the_upstreams_work() -> Non
 
 def test_a_client_that_does_not_read_holds_the_upstream_back_and_can_still_leave() -> None:
     async def run() -> int:
-        piece = chunk({"content": "x" * 60_000})
-        steps: list[Step] = [*answer(STARTED, *[piece] * PIECES), Pause(asyncio.Event())]
+        # Pieces differ: text that repeats itself to the letter ends the answer (core.filters.repeats).
+        pieces = [chunk({"content": "".join(f"{piece}.{word} " for word in range(8_000))}) for piece in range(PIECES)]
+        steps: list[Step] = [*answer(STARTED, *pieces), Pause(asyncio.Event())]
         async with shim_before([steps]) as (url, upstream):
             reader, writer = await open_raw(url, "openai_chat")
-            await within(reader.readuntil(b"xxx"))
+            await within(reader.readuntil(b"0.7 "))
             before, done = -1, upstream.steps_done
             while done > before:
                 await asyncio.sleep(0.2)

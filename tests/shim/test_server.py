@@ -14,6 +14,8 @@ import pytest
 from agentlaunch.errors import MachineError
 from agentlaunch.shim.server import bind
 
+HANGUP = [] if sys.platform == "win32" else [signal.SIGHUP]
+
 SERVE = """
 import asyncio, json, sys
 from agentlaunch.core.engine import EngineSpec
@@ -83,7 +85,7 @@ def test_a_port_that_cannot_exist_is_an_error_of_ours() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, *HANGUP])
 def test_a_signal_ends_the_server_in_order_and_with_exit_code_0(number: signal.Signals) -> None:
     argv = [sys.executable, "-W", "error", "-c", SERVE]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as server:

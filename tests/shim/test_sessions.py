@@ -33,7 +33,7 @@ def test_an_opened_session_is_found_by_its_token_and_by_no_other(table: SessionT
     id_ = table.begin(WISH)
     grant = table.finish(id_, ENDPOINT)
     assert grant == SessionGrant(id_, grant.token, URL, "a", 32768, str(tmp_path / "sessions" / id_))
-    assert table.find(grant.token) == Session(id_, grant.token, "claude", "a", ENDPOINT, 32768, 4096)
+    assert table.find(grant.token) == Session(id_, grant.token, "claude", "a", ENDPOINT, 32768, 4096, SPEC)
     assert [table.find(token) for token in ("", grant.token[:-1], grant.token + "x", "tökén")] == [None] * 4
 
 

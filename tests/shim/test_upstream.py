@@ -61,6 +61,34 @@ def test_other_addresses_go_through_the_proxy_of_the_environment(monkeypatch: py
     assert asyncio.run(run()) == "POST http://far.invalid/v1/x HTTP/1.1\r\n"
 
 
+def test_a_kept_connection_dropped_without_an_answer_is_tried_once_more() -> None:
+    async def run(answers: list[bytes]) -> tuple[int, object]:
+        asked = 0
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal asked
+            await reader.readuntil(b"{}")
+            writer.write(answers[asked])
+            asked += 1
+            await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        endpoint = replace(ENDPOINT, base_url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        client = UpstreamClient()
+        try:
+            async with server, client.post(endpoint, "/v1/chat/completions", b"{}") as response:
+                return asked, await response.read()
+        except UpstreamFailed as failure:
+            return asked, failure.fault.kind
+        finally:
+            await client.aclose()
+
+    fine = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfine"
+    assert asyncio.run(run([b"", fine])) == (2, b"fine")
+    assert asyncio.run(run([b"", b"", fine])) == (2, ErrorKind.UNAVAILABLE)
+
+
 def test_an_answer_compressed_unasked_is_unpacked() -> None:
     steps: list[Step] = [Head(headers=(("content-encoding", "gzip"),)), Data(gzip.compress(b"data: 1\n\n"))]
     assert fetch(steps) == (200, b"data: 1\n\n")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from agentlaunch.errors import MachineError
 from agentlaunch.system.dirs import Dirs, find_dirs
 
 
@@ -18,3 +21,18 @@ def test_without_it_the_systems_own_folders_are_used_and_none_is_created() -> No
     dirs = find_dirs({})
     assert dirs.shim_state == dirs.state / "shim.json"
     assert all("agentlaunch" in str(path) for path in (dirs.config, dirs.state, dirs.cache, dirs.logs, dirs.data))
+
+
+@pytest.mark.parametrize(
+    ("home", "shown"),
+    [
+        ("/tmp/" + "a" * 300, "/tmp/" + "a" * 115 + "..."),
+        ("/tmp" + "/d" * 2500, "/tmp" + "/d" * 58 + "..."),
+        ("~nobody-of-this-name/x", "~nobody-of-this-name/x"),
+    ],
+)
+def test_a_home_that_no_system_can_have_is_told_with_the_variable_that_names_it(home: str, shown: str) -> None:
+    with pytest.raises(MachineError) as caught:
+        find_dirs({"AGENTLAUNCH_HOME": home})
+    assert (caught.value.code, caught.value.hint.startswith("set AGENTLAUNCH_HOME")) == ("folder-not-usable", True)
+    assert caught.value.message.startswith(f"cannot keep our files in `{shown}`: ")

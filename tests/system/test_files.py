@@ -21,6 +21,16 @@ def test_a_written_file_holds_the_bytes_and_is_readable_by_its_owner_only(tmp_pa
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes")
+def test_the_parents_of_a_folder_of_ours_are_private_too_and_those_that_exist_keep_their_mode(tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    there.mkdir(mode=0o755)
+    for _ in range(2):
+        make_private_dir(there / "a" / "b" / "c")
+    made = [there, there / "a", there / "a" / "b", there / "a" / "b" / "c"]
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in made] == [0o755, 0o700, 0o700, 0o700]
+
+
 def test_a_second_write_replaces_the_first_and_leaves_no_temporary_file(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     write_private(path, b"old")

@@ -6,6 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from agentlaunch.errors import MachineError
 from agentlaunch.system.locks import FileLock, held
 
 HOLD = """
@@ -55,3 +58,13 @@ def test_release_gives_the_lock_to_the_next(tmp_path: Path) -> None:
     first.release()
     assert second.acquire()
     second.release()
+
+
+def test_a_lock_that_cannot_be_opened_is_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "shim.lock").mkdir()
+    with pytest.raises(MachineError) as caught:
+        FileLock(tmp_path / "shim.lock").acquire()
+    assert (caught.value.code, caught.value.message) == (
+        "folder-not-writable",
+        f"cannot write in `{tmp_path}`: Is a directory",
+    )

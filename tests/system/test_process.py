@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,8 @@ def test_a_detached_process_has_its_own_session_and_its_words_go_to_the_log(tmp_
     child = spawn_detached([sys.executable, "-c", "import os; print(os.getsid(0) == os.getpid())"], os.environ, log)
     assert child.wait() == 0
     assert log.read_text().strip() == "True"
+    if sys.platform != "win32":
+        assert stat.S_IMODE(log.stat().st_mode) == 0o600
 
 
 def test_exec_gives_the_agents_own_exit_code_and_environment() -> None:
@@ -59,3 +62,21 @@ def test_a_program_that_cannot_be_started_is_named(tmp_path: Path) -> None:
         exec_replace([str(tmp_path / "missing agent")], {})
     assert caught.value.code == "agent-not-executable"
     assert "missing agent" in caught.value.message
+
+
+def test_a_log_that_cannot_be_opened_is_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "shim.log").mkdir()
+    with pytest.raises(MachineError) as caught:
+        spawn_detached([sys.executable, "-c", ""], os.environ, tmp_path / "shim.log")
+    assert (caught.value.code, caught.value.message) == (
+        "folder-not-writable",
+        f"cannot write in `{tmp_path}`: Is a directory",
+    )
+
+
+def test_exec_works_without_a_stdout_and_a_stderr() -> None:
+    code = (
+        "from agentlaunch.system.process import exec_replace; import sys; sys.stdout = None; sys.stderr.close();"
+        "exec_replace([sys.executable, '-c', 'raise SystemExit(7)'], {})"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 7

@@ -15,7 +15,7 @@ KINDS = {
     "litellm": UpstreamKind("litellm", "openai_chat", "http://127.0.0.1:4000"),
     "llamacpp": UpstreamKind("llamacpp", "openai_chat", "http://127.0.0.1:8080", "llama_cpp"),
     "lmstudio": UpstreamKind("lmstudio", "openai_chat", "http://127.0.0.1:1234"),
-    "ollama": UpstreamKind("ollama", "openai_chat", "http://127.0.0.1:11434"),
+    "ollama": UpstreamKind("ollama", "ollama_chat", "http://127.0.0.1:11434"),
     "openai": UpstreamKind("openai", "openai_chat", "https://api.openai.com"),
     "openrouter": UpstreamKind("openrouter", "openai_chat", "https://openrouter.ai/api"),
     "vllm": UpstreamKind("vllm", "openai_chat", "http://127.0.0.1:8000"),

@@ -10,7 +10,7 @@ from agentlaunch.agents.instructions import instructions_with
 from agentlaunch.core.launch_plan import AgentContext, LaunchPlan, OverlayFile
 
 PROVIDER = "agentlaunch"
-TOKEN_VARIABLE = "AGENTLAUNCH_TOKEN"  # noqa: S105 - the variable's name
+TOKEN_VARIABLE = "AGENTLAUNCH_SESSION_TOKEN"  # noqa: S105 - the variable's name; AGENTLAUNCH_TOKEN is one of `serve`
 STREAM_IDLE_TIMEOUT_MS = 3_600_000
 """Codex resends a request after five minutes without an event (facts/agents.md 4.6); a cold prefill may take longer."""
 

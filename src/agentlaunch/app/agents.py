@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from agentlaunch.agents.base import AGENTS, Agent, load_agent
 from agentlaunch.agents.locate import LocatedAgent, locate_agent, require_supported
-from agentlaunch.app.orders import LaunchOrder
 from agentlaunch.app.talk import agrees
-from agentlaunch.app.world import World
 from agentlaunch.errors import MachineError, UserError
+
+if TYPE_CHECKING:
+    from agentlaunch.app.orders import LaunchOrder
+    from agentlaunch.app.world import World
 
 
 def find_agent(name: str) -> Agent:

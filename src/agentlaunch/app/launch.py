@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import time
 from typing import NoReturn
 
-from agentlaunch.agents.base import Agent
+from agentlaunch.agents.base import TINY_WINDOW_BELOW_TOKENS, Agent
 from agentlaunch.agents.locate import LocatedAgent
 from agentlaunch.app.agents import find_agent, find_or_install
 from agentlaunch.app.limits import LEAN_BELOW_TOKENS, max_output_for
 from agentlaunch.app.models import ModelTarget, resolve_model
 from agentlaunch.app.orders import LaunchOrder, write_record
+from agentlaunch.app.weights_use import note_use
+from agentlaunch.app.window import Terms
 from agentlaunch.app.world import World
 from agentlaunch.core.engine import EngineSpec
 from agentlaunch.core.launch_environment import launch_environment, proxy_note
@@ -67,7 +70,7 @@ def prepare(order: LaunchOrder, world: World) -> Prepared:
     """
     agent = find_agent(order.agent)
     program = find_or_install(agent, order, world)
-    model = resolve_model(order.model, world, yes=order.yes)
+    model = resolve_model(order.model, world, Terms(order.agent, order.lean, order.yes, order.force))
     return Prepared(order, agent, program, model, model.context_window)
 
 
@@ -88,11 +91,14 @@ def rehearse(prepared: Prepared, world: World) -> DryRun:
 def run(prepared: Prepared, world: World) -> NoReturn:
     """Open the session and become the agent. Whatever fails, or Ctrl-C, closes the session again."""
     with _session(prepared, world) as grant:
-        granted = replace(prepared, context_window=grant.context_window)
+        model = replace(prepared.model, notes=(*grant.notes, *prepared.model.notes))
+        granted = replace(prepared, model=model, context_window=grant.context_window)
         plan = _plan(granted, grant, world)
         for file in plan.files:
             write_private(Path(file.path), file.content.encode())
         write_record(_as_recorded(granted), world.dirs)
+        if isinstance(granted.model.target, EngineSpec):
+            note_use(granted.model.target.model_path, world.dirs, time())
         for line in banner(granted, grant.url, str(shim_log(world.dirs))):
             world.talk.say(line)
         world.become(plan.argv, launch_environment(world.environment, plan))
@@ -166,7 +172,20 @@ def banner(prepared: Prepared, shim_url: str, log: str) -> tuple[str, ...]:
         f"  window {prepared.context_window} tokens, answers up to {prepared.max_output_tokens}{_lean_text(prepared)}",
         f"  shim {shim_url}, log {log}",
     )
-    return (*lines, *(f"  {note}" for note in model.notes[:1]))
+    return (*lines, *(f"  {note}" for note in (*_window_note(prepared), *model.notes)[:1]))
+
+
+def _window_note(prepared: Prepared) -> tuple[str, ...]:
+    """A warning where the agent's own first prompt and an answer overflow the window, with the flag that helps."""
+    window, answer, sizes = prepared.context_window, prepared.max_output_tokens, prepared.agent.prompt_tokens
+    lean = sizes.tiny if window < TINY_WINDOW_BELOW_TOKENS else sizes.lean
+    prompt = lean if prepared.lean else sizes.full
+    if prompt + answer <= window:
+        return ()
+    larger = -(-prompt * 4 // 3 // 4096) * 4096  # an answer takes a quarter of a window of this size
+    helps = "--lean" if not prepared.lean and lean + answer <= window else f"--context {larger}"
+    title = prepared.agent.title
+    return (f"too small for {title}: its first prompt of about {prompt} tokens leaves no room for an answer; {helps}",)
 
 
 def _lean_text(prepared: Prepared) -> str:
@@ -179,4 +198,5 @@ def _lean_text(prepared: Prepared) -> str:
 def notes(rehearsal: DryRun, world: World) -> tuple[str, ...]:
     """Everything worth knowing about a plan that is not in it."""
     proxy = proxy_note(world.environment)
-    return (*rehearsal.prepared.model.notes, *rehearsal.plan.notes, *((proxy,) if proxy else ()))
+    prepared = rehearsal.prepared
+    return (*_window_note(prepared), *prepared.model.notes, *rehearsal.plan.notes, *((proxy,) if proxy else ()))

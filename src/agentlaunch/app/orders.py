@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import get_args
 
+from agentlaunch.app.recommended import recommended_file
 from agentlaunch.app.world import World
 from agentlaunch.core.engine import KVType
 from agentlaunch.core.settings import Settings, resolve_settings
@@ -16,19 +17,24 @@ from agentlaunch.system.files import write_private
 from agentlaunch.system.settings_files import read_settings_files
 
 RECORD_VERSION = 1
-KNOWN_RUNTIMES = ("llamacpp",)
+KNOWN_RUNTIMES = ("llamacpp", "ollama")
+_IDLE_VARIABLE = "AGENTLAUNCH_IDLE_SECONDS"
 _UPSTREAM_MODEL_SOURCES = ("--model", "AGENTLAUNCH_MODEL")
 
 
 @dataclass(frozen=True)
 class ModelOrder:
-    """Which model, where it runs, and with what window (tokens; None: we choose). `upstream` is KIND=URL or empty."""
+    """Which model, where it runs, with what window (tokens) and KV cache; None of these: the machine decides.
+
+    `upstream` is KIND=URL or empty; `runtime` is one of KNOWN_RUNTIMES, or empty: the one that has the model.
+    """
 
     model: str
     context: int | None = None
-    kv: KVType = "f16"
+    kv: KVType | None = None
     upstream: str = ""
     key_variable: str = ""
+    runtime: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,13 +78,18 @@ def choose_launch(
     settings = settings_for(model, flags, world)
     return LaunchOrder(
         agent=agent,
-        model=choose_model(model, settings, world),
+        model=choose_model(model, settings, world, agent),
         lean=settings.lean.value,
         arguments=arguments,
-        idle_seconds=settings.idle_seconds.value,
+        idle_seconds=_ordered_idle_seconds(settings),
         yes=settings.yes.value,
         force=flags.force,
     )
+
+
+def _ordered_idle_seconds(settings: Settings) -> int | None:
+    """The files' time. The variable is no order: the shim reads it itself, and `again` must not keep it."""
+    return None if settings.idle_seconds.source == _IDLE_VARIABLE else settings.idle_seconds.value
 
 
 def settings_for(model: ModelFlags, flags: LaunchFlags, world: World) -> Settings:
@@ -93,15 +104,17 @@ def settings_for(model: ModelFlags, flags: LaunchFlags, world: World) -> Setting
     return resolve_settings(given, world.environment, read_settings_files(world.folder, world.dirs.config))
 
 
-def choose_model(flags: ModelFlags, settings: Settings, world: World) -> ModelOrder:
-    """Which model the command runs. Raises UserError `runtime-unknown`, `upstream-option`, `model-needed`.
+def choose_model(flags: ModelFlags, settings: Settings, world: World, agent: str) -> ModelOrder:
+    """Which model the command runs: the one that is named, else the last one, else the best for the agent that is here.
+
+    Raises UserError `runtime-unknown`, `upstream-option`, `model-needed`.
 
     A settings file's model is a local one: before an upstream, only a flag, a variable or the last launch names one.
     """
     if flags.runtime not in (None, *KNOWN_RUNTIMES):
         raise UserError(
             "runtime-unknown",
-            f"unknown runtime `{flags.runtime}`: local models run in llama.cpp",
+            f"unknown runtime `{flags.runtime}`: local models run in {' or '.join(KNOWN_RUNTIMES)}",
             "leave --runtime away, or use a server of your own: --upstream KIND=URL --model M",
         )
     if flags.key_variable and not flags.upstream:
@@ -114,22 +127,23 @@ def choose_model(flags: ModelFlags, settings: Settings, world: World) -> ModelOr
     if upstream and settings.model.source not in _UPSTREAM_MODEL_SOURCES:
         named = None
     return ModelOrder(
-        model=named or _last_model(upstream, world.dirs),
+        model=named or _last_model(upstream, world.dirs) or recommended_file(world, agent),
         context=settings.context.value,
-        kv=settings.kv.value,
+        kv=None if settings.kv.source == "default" else settings.kv.value,
         upstream=upstream,
         key_variable=flags.key_variable or "",
+        runtime=flags.runtime or "",
     )
 
 
 def _last_model(upstream: str, dirs: Dirs) -> str:
-    """The last launch's model, if it ran in the same place: an upstream's names mean nothing elsewhere."""
+    """The last launch's model, if it ran in the same place: an upstream's names mean nothing elsewhere. Else empty."""
     last = read_record(dirs)
     if last is not None and last.model.upstream == upstream:
         return last.model.model
     if upstream:
         raise UserError("model-needed", f"which model at `{upstream}`?", "add --model NAME, as that server calls it")
-    raise UserError("model-needed", "no model was chosen", "try: --model demo, or --model PATH.gguf")
+    return ""
 
 
 def record_path(dirs: Dirs) -> Path:
@@ -160,27 +174,29 @@ def read_record(dirs: Dirs) -> LaunchOrder | None:
             "model": {
                 "model": str(name),
                 "context": int() | None as context,
-                "kv": str(kv),
+                "kv": str() | None as kv,
                 "upstream": str(upstream),
                 "key_variable": str(key_variable),
+                **rest,
             },
             "lean": bool() | None as lean,
             "arguments": list(arguments),
             "idle_seconds": int() | None as idle_seconds,
             "force": bool(force),
         } if all(isinstance(word, str) for word in arguments):
-            model = ModelOrder(name, context, _kv_type(kv), upstream, key_variable)
+            runtime = str(rest.get("runtime", ""))
+            model = ModelOrder(name, context, _kv_type(kv), upstream, key_variable, runtime)
             return LaunchOrder(agent, model, lean, tuple(arguments), idle_seconds, force=force)
         case _:
             return None
 
 
-def _kv_type(text: str) -> KVType:
+def _kv_type(text: str | None) -> KVType | None:
     for known in get_args(KVType):
         if text == known:
             found: KVType = known
             return found
-    return "f16"
+    return None
 
 
 def last_launch(dirs: Dirs) -> LaunchOrder:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from agentlaunch.app.limits import max_output_for
 from agentlaunch.app.models import resolve_model
 from agentlaunch.app.orders import LaunchFlags, ModelFlags, ModelOrder, choose_model, settings_for
+from agentlaunch.app.prompts import DEFAULT_AGENT
+from agentlaunch.app.window import Terms
 from agentlaunch.app.world import World
-from agentlaunch.errors import UserError
+from agentlaunch.errors import MachineError, UserError
 from agentlaunch.shim.protocol import OpenSession
+from agentlaunch.system.files import make_private_dir
 
 TOKEN_VARIABLE = "AGENTLAUNCH_TOKEN"  # noqa: S105 - a variable's name
 
@@ -25,6 +30,7 @@ class ServeOrder:
     port: int
     token: str = field(default="", repr=False)
     yes: bool = False
+    force: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,9 +44,20 @@ class Served:
     context_window: int
 
 
-def choose_serve(flags: ModelFlags, *, port: int, token: str | None, yes: bool, world: World) -> ServeOrder:
+@dataclass(frozen=True)
+class ServeFlags:
+    """The flags of `serve` that are not about the model; `token` None: the variable's, or a new one."""
+
+    port: int = 0
+    token: str | None = field(default=None, repr=False)
+    yes: bool = False
+    force: bool = False
+
+
+def choose_serve(flags: ModelFlags, own: ServeFlags, world: World) -> ServeOrder:
     """The order from flags, environment and files. Raises UserError."""
-    settings = settings_for(flags, LaunchFlags(yes=yes), world)
+    settings = settings_for(flags, LaunchFlags(yes=own.yes), world)
+    token = own.token
     chosen = world.environment.get(TOKEN_VARIABLE, "") if token is None else token
     if token is not None and not token:
         raise UserError("bad-token", "the token is empty", "leave --token away: a new one is made and printed")
@@ -48,12 +65,13 @@ def choose_serve(flags: ModelFlags, *, port: int, token: str | None, yes: bool, 
         raise UserError(
             "bad-token", "the token has characters that an HTTP header cannot carry", "use letters and digits"
         )
-    return ServeOrder(choose_model(flags, settings, world), port, chosen, settings.yes.value)
+    model = choose_model(flags, settings, world, DEFAULT_AGENT)
+    return ServeOrder(model, own.port, chosen, settings.yes.value, own.force)
 
 
 def serve(order: ServeOrder, world: World, on_ready: Callable[[Served], None]) -> None:
     """Serve until Ctrl-C or SIGTERM. Raises MachineError `port-taken`, and whatever the model's start raises."""
-    model = resolve_model(order.model, world, yes=order.yes)
+    model = resolve_model(order.model, world, Terms(yes=order.yes, force=order.force))
     token = order.token or secrets.token_urlsafe(24)
     request = OpenSession(
         agent="serve",
@@ -63,10 +81,10 @@ def serve(order: ServeOrder, world: World, on_ready: Callable[[Served], None]) -
         context_window=model.context_window,
         max_output_tokens=max_output_for(model.context_window),
     )
-    from agentlaunch.runtimes.llama_cpp import LlamaCppHost
+    from agentlaunch.runtimes.hosts import RuntimeHosts
     from agentlaunch.shim.server import PresetSession, ServerConfig, run_server
 
-    with ExitStack() as loading:
+    with _logging_to(world.dirs.logs / "serve.log"), ExitStack() as loading:
         loading.enter_context(world.talk.waiting(f"loading `{model.name}`"))
 
         def ready(url: str) -> None:
@@ -74,4 +92,27 @@ def serve(order: ServeOrder, world: World, on_ready: Callable[[Served], None]) -
             on_ready(Served(url, token, not order.token, model.name, model.context_window))
 
         config = ServerConfig(port=order.port, preset=PresetSession(request, token), on_ready=ready)
-        run_server(config, LlamaCppHost(world.dirs.logs, world.environment))
+        run_server(config, RuntimeHosts(world.dirs.logs, world.environment))
+
+
+@contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
+    """What the server logs goes to a file, warnings and worse; stderr has the one line that `serve` ends with.
+
+    A file that cannot be written is no reason not to serve.
+    """
+    handler: logging.Handler
+    try:
+        make_private_dir(path.parent)
+        handler = logging.FileHandler(path, encoding="utf-8")
+    except (MachineError, OSError):
+        handler = logging.NullHandler()
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        handler.close()

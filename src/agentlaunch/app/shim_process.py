@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
@@ -9,15 +10,23 @@ from agentlaunch.errors import AgentlaunchError, MachineError
 
 
 def main() -> int:
-    """Run the shim of this user to its end; the exit code. What went wrong is the last line on stderr, its log."""
+    """Run the shim of this user to its end; the exit code. What went wrong is told to the launcher and to the log."""
     if sys.platform != "win32":
         _leave_parent()
     try:
         _run()
     except AgentlaunchError as error:
-        sys.stderr.write(f"{error.message}\n")
+        _tell_failure(" ".join(error.message.split()))
         return error.exit_code
     return 0
+
+
+def _tell_failure(sentence: str) -> None:
+    """The last line of the log, and the launcher's first: the disk may be full, and its pipe is not on it."""
+    line = f"{sentence}\n".encode("utf-8", "backslashreplace")
+    for descriptor in (2, 1):
+        with contextlib.suppress(OSError):
+            os.write(descriptor, line)
 
 
 def _leave_parent() -> None:
@@ -34,7 +43,7 @@ def _run() -> None:
     import secrets
 
     from agentlaunch import __version__
-    from agentlaunch.runtimes import load_host
+    from agentlaunch.runtimes.hosts import RuntimeHosts
     from agentlaunch.shim.server import ServerConfig, run_server
     from agentlaunch.shim.state import ShimState, remove_state, shim_lock, write_state
     from agentlaunch.shim.watch import read_idle_policy
@@ -43,7 +52,8 @@ def _run() -> None:
     from agentlaunch.system.process import identify
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log every request
+    for talkative in ("httpx", "uvicorn.error"):  # the one would log every request, the other each start and end
+        logging.getLogger(talkative).setLevel(logging.WARNING)
     dirs = find_dirs(os.environ)
     token = secrets.token_urlsafe(32)
     me = identify(os.getpid())
@@ -64,7 +74,7 @@ def _run() -> None:
             on_ready=on_ready,
             on_stop=lambda: remove_state(dirs),
         )
-        run_server(config, load_host("llama_cpp", dirs.logs, os.environ))
+        run_server(config, RuntimeHosts(dirs.logs, os.environ))
 
 
 def _tell_ready() -> None:

@@ -12,12 +12,13 @@ from pathlib import Path
 from agentlaunch.shim.state import shim_log
 from agentlaunch.shim.watch import read_idle_policy
 from agentlaunch.system.dirs import Dirs
-from agentlaunch.system.files import make_private_dir
+from agentlaunch.system.files import make_private_dir, not_writable
 from agentlaunch.system.process import spawn_detached
 
 LOG_LIMIT_BYTES = 5_000_000
 READY_LINE = b"ready\n"
-_LAST_LINES = 5
+_READ_BYTES = 64_000
+"""Of the log's end; its last line is what is wanted."""
 
 _KEPT = frozenset(
     {
@@ -27,6 +28,15 @@ _KEPT = frozenset(
         *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"),
         *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "USERPROFILE", "HOMEDRIVE", "HOMEPATH"),
         *("APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "PROGRAMFILES", "NUMBER_OF_PROCESSORS", "HF_HOME", "HF_ENDPOINT"),
+        # For an `ollama serve` of ours. Not OLLAMA_HOST, which may hold a password: it comes with each launch.
+        *(
+            "OLLAMA_MODELS",
+            "OLLAMA_KV_CACHE_TYPE",
+            "OLLAMA_FLASH_ATTENTION",
+            "OLLAMA_NUM_PARALLEL",
+            "OLLAMA_KEEP_ALIVE",
+        ),
+        *("OLLAMA_CONTEXT_LENGTH", "OLLAMA_MAX_LOADED_MODELS", "OLLAMA_LLM_LIBRARY", "OLLAMA_SCHED_SPREAD"),
     }
 )
 _KEPT_PREFIXES = (
@@ -48,7 +58,7 @@ _SECRET_ENDINGS = ("KEY", "TOKEN", "SECRET", "PASSWORD")
 
 @dataclass(frozen=True)
 class Said:
-    """What a new shim told us: that it is ready, or the end of its log."""
+    """What a new shim told us: that it is ready, or why it is not."""
 
     ready: bool
     last_words: str = ""
@@ -84,7 +94,8 @@ def spawn_shim(dirs: Dirs, environment: Mapping[str, str], timeout_s: float) -> 
     if line is None:
         return Said(ready=False, last_words=f"it does not listen after {timeout_s:.0f} s")
     child.wait()
-    return Said(ready=False, last_words=_last_words(log, begin))
+    told = line.decode(errors="replace").strip()
+    return Said(ready=False, last_words=told or last_words(log, begin))
 
 
 def _absolute(environment: dict[str, str], dirs: Dirs) -> dict[str, str]:
@@ -119,14 +130,21 @@ def _read_line(reader: int, timeout_s: float) -> bytes | None:
 
 def _rotate(log: Path) -> None:
     """Keep one older log. Done before the start, since the shim writes to the file that it is given."""
-    if log.exists() and log.stat().st_size > LOG_LIMIT_BYTES:
-        log.replace(log.with_name(log.name + ".1"))
+    try:
+        if log.exists() and log.stat().st_size > LOG_LIMIT_BYTES:
+            log.replace(log.with_name(log.name + ".1"))
+    except OSError as error:
+        raise not_writable(log.parent, error) from error
 
 
-def _last_words(log: Path, begin: int) -> str:
-    """The last lines that were written after `begin`."""
-    with log.open("rb") as file:
-        file.seek(begin)
-        lines = file.read(LOG_LIMIT_BYTES).decode(errors="replace").split("\n")
+def last_words(log: Path, begin: int) -> str:
+    """The last line that was written after the byte `begin`: a shim that ends by itself says why in it, and so does
+    the traceback of one that crashes."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(begin, file.seek(0, os.SEEK_END) - _READ_BYTES))
+            lines = file.read().decode(errors="replace").split("\n")
+    except OSError as error:
+        return f"its log cannot be read: {error.strerror or error}"
     said = [line.strip() for line in lines if line.strip()]
-    return " | ".join(said[-_LAST_LINES:]) or "it said nothing"
+    return said[-1] if said else "it said nothing"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from agentlaunch.weights.progress import OnProgress
 
 
 class Talk(Protocol):
@@ -24,6 +27,10 @@ class Talk(Protocol):
 
     def waiting(self, what: str) -> AbstractContextManager[None]:
         """Shows `what` while the block runs, once it has taken longer than a second."""
+        ...
+
+    def transferring(self) -> AbstractContextManager[OnProgress]:
+        """Shows how far a transfer is while the block runs, which tells it."""
         ...
 
 

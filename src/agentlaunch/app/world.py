@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
-from agentlaunch.app.talk import Talk
-from agentlaunch.shim.protocol import OpenSession, SessionGrant, ShimStatus
 from agentlaunch.system.dirs import Dirs, find_dirs
-from agentlaunch.system.process import exec_replace
 
 if TYPE_CHECKING:
     from agentlaunch.app.shim_ensure import Stopped
+    from agentlaunch.app.talk import Talk
+    from agentlaunch.core.hardware import HardwareReport
+    from agentlaunch.shim.protocol import OpenSession, SessionGrant, ShimStatus
 
 
 class Shims(Protocol):
@@ -48,7 +48,7 @@ Become = Callable[[Sequence[str], Mapping[str, str]], NoReturn]
 @dataclass(frozen=True)
 class World:
     """The seams. `become` turns this process into another program, and never returns; `run` runs one to its end, its
-    output going to the user, and gives its exit code, 127 when there is no such program."""
+    output going to the user, and gives its exit code, 127 when there is no such program; `look` probes the machine."""
 
     environment: Mapping[str, str]
     dirs: Dirs
@@ -57,6 +57,7 @@ class World:
     become: Become
     run: Callable[[Sequence[str]], int]
     shims: Shims
+    look: Callable[[], HardwareReport]
 
 
 @dataclass(frozen=True)
@@ -116,10 +117,24 @@ def real_world(talk: Talk) -> World:
         dirs=dirs,
         folder=_current_folder(),
         talk=talk,
-        become=exec_replace,
+        become=_become,
         run=_run_shown,
         shims=UserShims(dirs, environment),
+        look=lambda: _probe(environment),
     )
+
+
+def _become(argv: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+    from agentlaunch.system.process import exec_replace
+
+    exec_replace(argv, environment)
+
+
+def _probe(environment: Mapping[str, str]) -> HardwareReport:
+    from agentlaunch.probes.report import probe_machine
+    from agentlaunch.system.machine import LocalMachine
+
+    return probe_machine(LocalMachine(environment))
 
 
 def _run_shown(argv: Sequence[str]) -> int:

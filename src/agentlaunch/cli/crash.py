@@ -7,7 +7,6 @@ import platform
 import sys
 import traceback
 from datetime import UTC, datetime
-from pathlib import Path
 
 from agentlaunch import __version__
 from agentlaunch.errors import AgentlaunchError, Bug
@@ -21,13 +20,14 @@ def save_crash(error: Exception) -> AgentlaunchError:
     text = "".join(traceback.format_exception(error))
     head = f"agentlaunch {__version__}, Python {platform.python_version()}, {sys.platform}, {now.isoformat()}\n\n"
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    path = find_dirs(os.environ).logs / f"crash-{now:%Y%m%d-%H%M%S}-{os.getpid()}.txt"
-    return Bug("bug", f"a bug in agentlaunch: `{what}`", _keep(path, head + text))
+    name = f"crash-{now:%Y%m%d-%H%M%S}-{os.getpid()}.txt"
+    return Bug("bug", f"a bug in agentlaunch: `{what}`", _keep(name, head + text))
 
 
-def _keep(path: Path, text: str) -> str:
+def _keep(name: str, text: str) -> str:
     """The hint: where the traceback is. Without a place to write it goes to stderr, or it would be lost."""
     try:
+        path = find_dirs(os.environ).logs / name
         write_private(path, text.encode("utf-8", "backslashreplace"))
     except AgentlaunchError:
         sys.stderr.write(text)

@@ -9,18 +9,29 @@ import typer
 from agentlaunch.cli.main import Invocation
 
 ModelOption = Annotated[
-    str | None, typer.Option("--model", metavar="M", help="`demo`, a path to a .gguf file, or the upstream's own name.")
+    str | None,
+    typer.Option(
+        "--model", metavar="M", help="`demo`, a known model, a path to a .gguf file, or the upstream's own name."
+    ),
 ]
 ContextOption = Annotated[
     int | None,
     typer.Option(
-        "--context", min=1, metavar="TOKENS", help="The window. Default: what the model was trained for, up to 32768."
+        "--context",
+        min=1,
+        metavar="TOKENS",
+        help="The window. Default: what this machine has room for, 64k or more at best.",
     ),
 ]
 KVOption = Annotated[
-    str | None, typer.Option("--kv", metavar="TYPE", help="The KV cache's type: f16 (default), q8_0 or q4_0.")
+    str | None,
+    typer.Option(
+        "--kv", metavar="TYPE", help="The KV cache's type: f16, q8_0 or q4_0. Default: f16, q8_0 where room is short."
+    ),
 ]
-RuntimeOption = Annotated[str | None, typer.Option("--runtime", metavar="R", help="What runs a local model: llamacpp.")]
+RuntimeOption = Annotated[
+    str | None, typer.Option("--runtime", metavar="R", help="What runs a local model: llamacpp or ollama.")
+]
 UpstreamOption = Annotated[
     str | None,
     typer.Option("--upstream", metavar="KIND=URL", help="Use a server that is there already; --model names its model."),
@@ -36,7 +47,9 @@ YesFlag = Annotated[bool, typer.Option("--yes", "-y", help="Answer every questio
 DryRunFlag = Annotated[bool, typer.Option("--dry-run", help="Start nothing, print the plan.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and questions.")]
-ForceFlag = Annotated[bool, typer.Option("--force", help="Launch an agent that is too old to be known to work.")]
+ForceFlag = Annotated[
+    bool, typer.Option("--force", help="Go on with an agent that is too old, or a model that does not fit.")
+]
 
 
 def launch(

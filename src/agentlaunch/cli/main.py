@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -9,10 +10,14 @@ from importlib import import_module
 from typing import NamedTuple, NoReturn
 
 from agentlaunch import __version__
-from agentlaunch.errors import AgentlaunchError, Bug, Interrupted, UserError
+from agentlaunch.errors import AgentlaunchError, Bug, Interrupted, MachineError, UserError
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "again": ("agentlaunch.cli.again:again", "Start the last launch once more."),
+    "check": ("agentlaunch.cli.check:check", "Show what this machine is, what fits it, what to run."),
+    "fit": ("agentlaunch.cli.fit:fit", "Show one model on this machine: memory, speed, windows."),
+    "models": ("agentlaunch.cli.models:models", "List, find, fetch and delete models."),
+    "cache": ("agentlaunch.cli.cache:cache", "Show or remove kept prompt prefixes."),
     "serve": ("agentlaunch.cli.serve:serve", "Run only the local server, for an IDE, another agent or CI."),
     "status": ("agentlaunch.cli.status:status", "Show what is running."),
     "stop": ("agentlaunch.cli.stop:stop", "Stop the local server and the models it runs."),
@@ -37,10 +42,24 @@ class Invocation(NamedTuple):
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run one command and exit with its code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    _open_missing_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a path need not be encodable, an error message must be
-    sys.exit(run(words))
+    code = run(words)
+    gc.freeze()  # or the interpreter's last collection walks all that was loaded: a tenth of what `check` takes
+    sys.exit(code)
+
+
+def _open_missing_streams() -> None:
+    """A stream that the user closed (`>&-`) is the null device: else a file of ours would get its number, and the agent
+    would inherit that."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is not None:
+            continue
+        opened = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+        os.set_inheritable(opened, opened == number)
+        setattr(sys, name, os.fdopen(opened, "r" if number == 0 else "w", encoding="utf-8"))
 
 
 def run(words: Sequence[str]) -> int:
@@ -49,14 +68,14 @@ def run(words: Sequence[str]) -> int:
     try:
         return _dispatch(own, rest)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes it once more at exit
+        _discard_stdout()
         return EXIT_PIPE_CLOSED
     except KeyboardInterrupt:
         failure: AgentlaunchError = Interrupted("interrupted", "interrupted")
     except AgentlaunchError as known:
         failure = known
     except Exception as unexpected:  # noqa: BLE001 - the one place that may: everything below told what it expects
-        failure = _as_usage_error(unexpected) or _save_crash(unexpected)
+        failure = _as_usage_error(unexpected, own) or _as_lost_output(unexpected) or _save_crash(unexpected)
     return _show(failure, own)
 
 
@@ -141,7 +160,33 @@ def _agent_help(name: str) -> str:
     return agent_help(name)
 
 
-def _as_usage_error(error: Exception) -> UserError | None:
+def _discard_stdout() -> None:
+    """What stdout did not take is dropped; the interpreter would flush it once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _as_lost_output(error: Exception) -> MachineError | None:
+    """The failure of a stdout that takes nothing, a full disk's for one; None when that is not what failed.
+
+    Whoever wrote does not say where to, so stdout is asked once more.
+    """
+    if not isinstance(error, OSError):
+        return None
+    try:
+        sys.stdout.flush()
+    except OSError as lost:
+        _discard_stdout()
+        reason = lost.strerror or str(lost)
+        return MachineError(
+            _LOST_OUTPUT, f"cannot write to stdout: `{reason}`", "send it elsewhere: agentlaunch ... > FILE"
+        )
+    return None
+
+
+_LOST_OUTPUT = "output-not-writable"
+
+
+def _as_usage_error(error: Exception, own: Sequence[str]) -> UserError | None:
     """The option parser's complaint as one of ours; None when `error` is none of its own.
 
     Its base class is public under no stable name across typer's versions; BadParameter is, and derives from it.
@@ -151,9 +196,11 @@ def _as_usage_error(error: Exception) -> UserError | None:
     if not isinstance(error, typer.BadParameter.__mro__[2]):
         return None
     context = getattr(error, "ctx", None)
-    path = "agentlaunch" if context is None else context.command_path
-    is_launch = context is not None and isinstance(context.obj, Invocation) and bool(context.obj.agent)
-    advice = "the agent's own arguments go behind `--`; " if is_launch else ""
+    # An option without its value is reported before there is a context; then the first word is the command.
+    path = f"agentlaunch {own[0]}" if context is None else context.command_path
+    from agentlaunch.agents.base import AGENTS
+
+    advice = "the agent's own arguments go behind `--`; " if own[0] in AGENTS else ""
     told: Callable[[], str] = getattr(error, "format_message", error.__str__)
     sentence = told().rstrip(".")
     return UserError("usage", sentence[:1].lower() + sentence[1:], f"{advice}{path} --help")
@@ -169,8 +216,12 @@ def _save_crash(error: Exception) -> AgentlaunchError:
 def _show(failure: AgentlaunchError, own: Sequence[str]) -> int:
     from agentlaunch.cli import render
 
-    if "--json" in own:
-        render.json_error("" if own[0].startswith("-") else own[0], failure)
+    if "--json" in own and failure.code != _LOST_OUTPUT:
+        try:
+            render.json_error("" if own[0].startswith("-") else own[0], failure)
+        except OSError:  # stdout takes nothing, stderr may
+            _discard_stdout()
+            render.error(failure)
     elif isinstance(failure, Interrupted):
         render.talk(failure.message)  # the user knows why
     else:

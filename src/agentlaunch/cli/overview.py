@@ -11,6 +11,7 @@ Usage: agentlaunch AGENT [OPTIONS] [-- AGENT ARGS...]
        agentlaunch COMMAND [OPTIONS]
 
 From a laptop to a working coding agent on a local model, in one command:
+  agentlaunch check
   agentlaunch claude --model demo
   agentlaunch codex --model ~/models/qwen3-coder.gguf -- exec "say hello\""""
 

@@ -14,6 +14,8 @@ from agentlaunch.errors import AgentlaunchError
 if TYPE_CHECKING:
     from threading import Event
 
+    from agentlaunch.weights.progress import OnProgress, Progress
+
 JSON_VERSION = 1
 
 PATIENCE_S = 1.0
@@ -26,8 +28,11 @@ def data(text: str) -> None:
 
 
 def talk(text: str) -> None:
-    """One line of talk, on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """One line of talk, on stderr. A stderr that takes nothing is no reason to stop."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:  # what is left would be flushed once more at exit, and spoil the exit code
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def json_line(value: Mapping[str, object]) -> None:
@@ -123,6 +128,33 @@ class Terminal:
         finally:
             done.set()
             painter.join()
+
+    @contextmanager
+    def transferring(self) -> Iterator[OnProgress]:
+        """How far a transfer is: a line that is painted over on a terminal; elsewhere a line every few seconds."""
+        from agentlaunch.cli.canvas import Canvas, stderr_canvas
+        from agentlaunch.cli.transfer import PAINTED_EVERY_S, PLAIN_EVERY_S, TransferLines
+
+        canvas = stderr_canvas()
+        every_s = PLAIN_EVERY_S if canvas is None else PAINTED_EVERY_S
+        lines = TransferLines(canvas or Canvas(), every_s, monotonic, is_painted=canvas is not None)
+
+        shown = 0
+
+        def show(progress: Progress) -> None:
+            nonlocal shown
+            line = None if self._quiet else lines.line(progress)
+            if line is not None and canvas is None:
+                talk(line)
+            elif line is not None:
+                print(f"\r{line.ljust(shown)}", end="", file=sys.stderr, flush=True)
+                shown = len(line)
+
+        try:
+            yield show
+        finally:
+            if shown:
+                print(f"\r{' ' * shown}\r", end="", file=sys.stderr, flush=True)
 
 
 def _paint(what: str, done: Event, patience_s: float) -> None:

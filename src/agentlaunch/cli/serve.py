@@ -9,6 +9,7 @@ import typer
 
 from agentlaunch.cli.launch import (
     ContextOption,
+    ForceFlag,
     JsonFlag,
     KeyVariableOption,
     KVOption,
@@ -49,12 +50,13 @@ def serve(
     port: Port = 0,
     token: Token = None,
     yes: YesFlag = False,
+    force: ForceFlag = False,
     foreground: Foreground = True,  # noqa: ARG001 - there is no other way to run; scripts may say so
     json: JsonFlag = False,
 ) -> None:
     """Run only the local server, on a model or before an upstream, until Ctrl-C."""
     from agentlaunch.app.orders import ModelFlags
-    from agentlaunch.app.serve import choose_serve, serve
+    from agentlaunch.app.serve import ServeFlags, choose_serve, serve
     from agentlaunch.app.world import real_world
     from agentlaunch.cli import render
 
@@ -66,7 +68,8 @@ def serve(
 
     here = real_world(render.Terminal(quiet=json, may_ask=not json))
     flags = ModelFlags(model, context, kv, runtime, upstream, upstream_key_env)
-    serve(choose_serve(flags, port=port, token=token, yes=yes, world=here), here, tell)
+    terms = ServeFlags(port, token, yes, force)
+    serve(choose_serve(flags, terms, here), here, tell)
 
 
 def served_text(served: Served) -> str:

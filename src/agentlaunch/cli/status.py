@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from time import time
 from typing import TYPE_CHECKING
@@ -9,7 +10,13 @@ from typing import TYPE_CHECKING
 from agentlaunch.cli.launch import JsonFlag
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agentlaunch.core.engine import EngineStatus
     from agentlaunch.shim.protocol import ShimStatus
+
+SHORTEST_FILE = 16
+"""Characters that stay of a path on the narrowest terminal: enough to tell one model from another."""
 
 
 def status(json: JsonFlag = False) -> None:
@@ -22,7 +29,7 @@ def status(json: JsonFlag = False) -> None:
     if json:
         render.json_result("status", status_data(found))
     else:
-        render.data(status_text(found, time()))
+        render.data(status_text(found, time(), _columns()))
 
 
 def status_data(found: ShimStatus | None) -> dict[str, object]:
@@ -34,8 +41,26 @@ def status_data(found: ShimStatus | None) -> dict[str, object]:
     return {"shim": whole, "sessions": list(sessions), "engines": list(engines)}
 
 
-def status_text(found: ShimStatus | None, now: float) -> str:
-    """Up to three tables; `now` in Unix seconds."""
+def _columns() -> int | None:
+    """The terminal's width; None where there is none, and nothing need be cut."""
+    if not sys.stdout.isatty():
+        return None
+    from shutil import get_terminal_size
+
+    return get_terminal_size().columns
+
+
+def cut_middle(text: str, width: int) -> str:
+    """`text` in at most `width` characters: its two ends, the last one the longer, around three dots."""
+    if len(text) <= width:
+        return text
+    head = max(0, (width - 3) // 3)
+    tail = max(0, width - 3 - head)
+    return f"{text[:head]}...{text[len(text) - tail :]}"[: max(width, 0)]
+
+
+def status_text(found: ShimStatus | None, now: float, columns: int | None = None) -> str:
+    """Up to three tables; `now` in Unix seconds. With `columns`, paths are cut so that lines fit, if they can."""
     from agentlaunch.cli.render import table
 
     if found is None:
@@ -56,9 +81,19 @@ def status_text(found: ShimStatus | None, now: float) -> str:
         ]
         parts.append(table(("AGENT", "MODEL", "PROCESS", "OPEN", "REQUESTS", "WINDOW"), rows))
     if found.engines:
-        engines = [(e.alias, e.state, str(e.pid), str(e.context_window), e.model_path) for e in found.engines]
-        parts.append(table(("ENGINE", "STATE", "PROCESS", "WINDOW", "FILE"), engines))
+        parts.append(_engine_table(found.engines, columns))
     return "\n\n".join(parts)
+
+
+def _engine_table(engines: Sequence[EngineStatus], columns: int | None) -> str:
+    from agentlaunch.cli.render import table
+
+    header = ("ENGINE", "STATE", "PROCESS", "WINDOW")
+    rows = [(e.alias, e.state, str(e.pid), str(e.context_window)) for e in engines]
+    before = sum(max(len(row[i]) for row in (header, *rows)) + 2 for i in range(len(header)))
+    room = None if columns is None else max(columns - before, SHORTEST_FILE)
+    files = [e.model_path if room is None else cut_middle(e.model_path, room) for e in engines]
+    return table((*header, "FILE"), [(*row, file) for row, file in zip(rows, files, strict=True)])
 
 
 def duration_text(seconds: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from agentlaunch.core.ir import ChatFault
+from agentlaunch.core.ir import ChatFault, ErrorKind
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,36 @@ def overflow_of(fault: ChatFault) -> Overflow:
     if prompt is not None and window is not None:
         prompt = max(prompt, window + 1)
     return Overflow(prompt, window)
+
+
+PATIENT_OVERFLOWS = 2
+"""How many overflows in a row an agent may answer with a compaction. OpenCode goes on without end, and its compactions
+themselves succeed: 546 requests in 71 s (facts/agents.md 4.4)."""
+
+
+@dataclass(frozen=True)
+class LoopRisk:
+    """What a request says about its agent's loop: whether it speaks the wire of agents that compact for ever, and
+    whether it is work; titles and compactions offer no tools, and their success changes nothing."""
+
+    compacts_for_ever: bool
+    counts_as_success: bool
+
+    def is_hopeless_after(self, overflows: int) -> bool:
+        """Whether one more overflow after so many in a row should end the agent's turn."""
+        return self.compacts_for_ever and overflows >= PATIENT_OVERFLOWS
+
+
+def overflow_told_plainly(fault: ChatFault) -> ChatFault:
+    """The overflow as a bad request, without the words that agents compact at (facts/agents.md 4.4)."""
+    told = overflow_of(fault)
+    needed = "more tokens than there are" if told.prompt_tokens is None else f"{told.prompt_tokens} tokens"
+    window = "" if told.context_window is None else f" and the model's window here is {told.context_window}"
+    return ChatFault(
+        ErrorKind.BAD_REQUEST,
+        f"this request needs {needed}{window}: start with a larger --context, or --lean",
+        code="window_too_small",
+    )
 
 
 def clamp_output(asked: int | None, limit: int) -> int:

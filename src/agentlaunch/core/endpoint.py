@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from agentlaunch.core.prefix_store import PrefixStore
+
 Counting = Literal["llama_cpp", "estimate"]
 
 Thinking = Literal["unknown", "none", "switch", "levels"]
@@ -22,7 +24,8 @@ class Endpoint:
     """One upstream. `base_url` has no trailing slash and no `/v1`; `key` never appears in a repr.
 
     `model` is the name that the upstream wants in the body; `context_window` is in tokens, None when unknown. `notes`
-    are sentences for the user about how the model was really loaded.
+    are sentences for the user about how the model was really loaded. `prefix_store` is set for an engine of ours with
+    `slots` slots that are saved and restored there.
     """
 
     name: str
@@ -36,3 +39,5 @@ class Endpoint:
     overflow: Overflow = "unknown"
     key_scheme: KeyScheme = "bearer"
     notes: tuple[str, ...] = ()
+    slots: int = 0
+    prefix_store: PrefixStore | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from agentlaunch.core.endpoint import Endpoint
@@ -15,7 +15,9 @@ class EngineSpec:
     """One model as it is to be loaded. `context_window` in tokens; equal specs share one engine.
 
     `runtime` is a name in `runtimes.RUNTIMES`; `model_path` is what that runtime calls the model: a file for llama.cpp,
-    a name with its tag for Ollama.
+    a name with its tag for Ollama. `address` is the URL of the runtime's server, empty for its usual place, and
+    `authorization` the header's value for it: they come with each launch, since a shim outlives the variables of the
+    terminal that it was started from.
     """
 
     model_path: str
@@ -23,6 +25,8 @@ class EngineSpec:
     context_window: int
     kv_type: KVType = "f16"
     runtime: str = "llama_cpp"
+    address: str = ""
+    authorization: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class EngineStatus:
     state: str
     context_window: int
     log_path: str
+    kv_type: KVType = "f16"
 
 
 class EngineHost(Protocol):

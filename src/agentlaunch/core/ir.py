@@ -257,13 +257,17 @@ class ErrorKind(StrEnum):
 
 
 class ChatFault(msgspec.Struct, frozen=True):
-    """A failure as told to the client. `prompt_tokens` and `context_window` only with `CONTEXT_OVERFLOW`, if known."""
+    """A failure as told to the client. `prompt_tokens` and `context_window` only with `CONTEXT_OVERFLOW`, if known.
+
+    `code` says more than the kind does, on the wires that have codes; empty means the kind's own.
+    """
 
     kind: ErrorKind
     message: str
     prompt_tokens: int | None = None
     context_window: int | None = None
     retry_after_s: float | None = None
+    code: str = ""
 
 
 class Started(msgspec.Struct, frozen=True, tag="started"):

@@ -10,6 +10,7 @@ from agentlaunch.core.engine import EngineHost
 
 RUNTIMES: dict[str, str] = {
     "llama_cpp": "agentlaunch.runtimes.llama_cpp:LlamaCppHost",
+    "ollama": "agentlaunch.runtimes.ollama:OllamaHost",
 }
 """Runtime -> its host class, made from the folder for logs and the environment."""
 

@@ -17,7 +17,8 @@ from zlib import crc32
 from agentlaunch.core.endpoint import Endpoint
 from agentlaunch.core.engine import EngineSpec, EngineStatus
 from agentlaunch.errors import MachineError
-from agentlaunch.runtimes.llama_cpp_child import ChildSpec
+from agentlaunch.runtimes.llama_cpp_child import SLOTS, ChildSpec
+from agentlaunch.runtimes.llama_cpp_prefixes import LoadedModel, prefix_store, slots_folder
 from agentlaunch.runtimes.llama_cpp_process import CHILD_COMMAND, ChildProcess, Ended, LogFile, start_child
 from agentlaunch.runtimes.model_file import check_model
 
@@ -60,7 +61,8 @@ class _Engine:
     def status(self) -> EngineStatus:
         window = self.context_window or self.spec.context_window
         pid = self.child.pid if self.child else 0
-        return EngineStatus(self.spec.alias, self.spec.model_path, pid, self._state(), window, str(self.log.path))
+        spec, log = self.spec, str(self.log.path)
+        return EngineStatus(spec.alias, spec.model_path, pid, self._state(), window, log, spec.kv_type)
 
     def _state(self) -> str:
         if self.exit is not None:
@@ -141,11 +143,12 @@ class LlamaCppHost:
 
     async def _load(self, engine: _Engine, child: ChildProcess) -> Endpoint:
         spec, key = engine.spec, secrets.token_urlsafe(32)
-        await child.send(_child_spec(spec, key))
+        await child.send(_child_spec(spec, key, slots_folder(self._environment)))
         answer = await child.answer()
         if "url" not in answer:
             raise await _failed(engine, child, answer)
-        engine.context_window = await self._context_window(engine, child, answer["url"], key)
+        loaded = await self._loaded(engine, child, answer["url"], key)
+        engine.context_window = loaded.context_window
         return Endpoint(
             name="llama_cpp",
             wire="openai_chat",
@@ -154,33 +157,38 @@ class LlamaCppHost:
             key=key,
             context_window=engine.context_window,
             counting="llama_cpp",
+            slots=SLOTS,
+            prefix_store=prefix_store(self._environment, spec, loaded),
         )
 
-    async def _context_window(self, engine: _Engine, child: ChildProcess, url: str, key: str) -> int:
-        """Wait for /health, then the context that was really loaded, in tokens (llama.cpp: GET /props)."""
+    async def _loaded(self, engine: _Engine, child: ChildProcess, url: str, key: str) -> LoadedModel:
+        """Wait for /health, then what was really loaded (llama.cpp: GET /props)."""
         import httpx
 
         headers = {"Authorization": f"Bearer {key}"}
         # trust_env: a proxy of the user's has no business between us and loopback.
         async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=5) as client:
-            while (loaded := await _loaded_context(client)) is None:
+            while (loaded := await _loaded_model(client)) is None:
                 if child.exit is not None:
                     raise await _failed(engine, child, {})
                 await asyncio.sleep(POLL_S)
             return loaded
 
 
-async def _loaded_context(client: httpx.AsyncClient) -> int | None:
-    """The context in tokens, None while the server is not ready."""
+async def _loaded_model(client: httpx.AsyncClient) -> LoadedModel | None:
+    """What the server says of its model, None while it is not ready."""
     import httpx
 
     with suppress(httpx.TransportError):
         if (await client.get("/health")).status_code == 200:
-            return int((await client.get("/props")).json()["default_generation_settings"]["n_ctx"])
+            properties = (await client.get("/props")).json()
+            window = int(properties["default_generation_settings"]["n_ctx"])
+            template, build = str(properties.get("chat_template", "")), str(properties.get("build_info", ""))
+            return LoadedModel(window, template, build)
     return None
 
 
-def _child_spec(spec: EngineSpec, key: str) -> ChildSpec:
+def _child_spec(spec: EngineSpec, key: str, slots: Path) -> ChildSpec:
     return {
         "model_path": str(Path(spec.model_path).absolute()),
         "alias": spec.alias,
@@ -188,6 +196,7 @@ def _child_spec(spec: EngineSpec, key: str) -> ChildSpec:
         "kv_type": spec.kv_type,
         "key": key,
         "parent": os.getpid(),
+        "slots_folder": str(slots),
     }
 
 
@@ -209,10 +218,7 @@ async def _failed(engine: _Engine, child: ChildProcess, answer: Mapping[str, str
     if engine.phase == "released":
         return _released(engine)
     lines = list(engine.log.tail)
-    said = "\n".join(f"  {line}" for line in lines[-8:])
-    message = (
-        f"llama.cpp could not load `{engine.spec.model_path}` ({ended or 'it does not end'}); its last words:\n{said}"
-    )
+    message = f"llama.cpp could not load `{engine.spec.model_path}`: {_cause(lines, ended)}"
     return MachineError("engine-crashed", message, _crash_hint(engine, ended, "\n".join(lines)))
 
 
@@ -222,22 +228,41 @@ _MEMORY = re.compile(
     re.IGNORECASE,
 )
 _UNKNOWN_MODEL = re.compile(r"unknown (model architecture|pre-tokenizer|tokenizer)|unsupported model", re.IGNORECASE)
+_ERROR_LINE = re.compile(r"\s*[\d.]+ E (?:\w+ +)?(?:[^\s:]+: )?(?:error loading model: )?(?=\S)")
+"""How llama.cpp begins a line of its error level: time since the start, `E`, the part it comes from, its function."""
+_CAUSE_CHARACTERS = 300
+_READ_LOG = "its log: agentlaunch logs engine"
+
+
+def _cause(lines: Sequence[str], ended: Ended | None) -> str:
+    """Of all that llama.cpp said, the one line that tells why; what was said last where it named no error."""
+    cause = _told_cause(lines)[:_CAUSE_CHARACTERS]
+    if not cause:
+        return str(ended or "it does not end")
+    return f"{cause} ({ended})" if ended is not None and ended.status < 0 else cause
+
+
+def _told_cause(lines: Sequence[str]) -> str:
+    known = next((line for line in lines if _UNKNOWN_MODEL.search(line) or _MEMORY.search(line)), None)
+    if known is None:
+        known = next((line for line in lines if _ERROR_LINE.match(line)), lines[-1] if lines else "")
+    return _ERROR_LINE.sub("", known, count=1).strip()
 
 
 def _crash_hint(engine: _Engine, ended: Ended | None, log: str) -> str:
     """The next thing to type. SIGKILL with nothing said is how Linux ends a process when memory runs out."""
     if _UNKNOWN_MODEL.search(log):
-        return "this model needs a newer llama.cpp: pip install --upgrade xllamacpp"
+        return f"this model needs a newer llama.cpp: pip install --upgrade xllamacpp; {_READ_LOG}"
     if _MEMORY.search(log) or ended == Ended(-9):
         smaller = max(4096, engine.spec.context_window // 2)
         quantised = "" if engine.spec.kv_type != "f16" else ", or a smaller KV cache: --kv q8_0"
-        return f"use a smaller context: --context {smaller}{quantised}"
-    return f"read its log: {engine.log.path}"
+        return f"use a smaller context: --context {smaller}{quantised}; {_READ_LOG}"
+    return _READ_LOG
 
 
 def _slow(engine: _Engine, limit_s: float) -> MachineError:
     message = f"llama.cpp did not load `{engine.spec.model_path}` within `{limit_s:.0f}` seconds"
-    return MachineError("engine-slow", message, f"read its log: {engine.log.path}")
+    return MachineError("engine-slow", message, _READ_LOG)
 
 
 def _released(engine: _Engine) -> MachineError:

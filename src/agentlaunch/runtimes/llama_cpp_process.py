@@ -18,7 +18,7 @@ from typing import BinaryIO, TypeVar
 
 from agentlaunch.errors import Bug, MachineError
 from agentlaunch.runtimes.llama_cpp_child import ChildSpec
-from agentlaunch.system.files import make_private_dir
+from agentlaunch.system.files import make_private_dir, not_writable
 
 Stream = TypeVar("Stream")
 
@@ -48,7 +48,10 @@ def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 class LogFile:
-    """A log of bounded size, started anew with each engine, and its last lines in memory."""
+    """A log of bounded size, started anew with each engine, and its last lines in memory.
+
+    Raises MachineError `folder-not-writable` when it cannot be begun.
+    """
 
     def __init__(self, path: Path, limit_bytes: int = LOG_BYTES) -> None:
         self.path = path
@@ -61,7 +64,7 @@ class LogFile:
     def write(self, chunk: bytes) -> None:
         """Append whole lines. A full disk loses lines, never the engine."""
         self.tail.extend(line for line in chunk.decode("utf-8", "replace").splitlines() if line.strip())
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, MachineError):
             if self._file is None or self._size + len(chunk) > self._limit_bytes:
                 self.close()
                 self._file = self._begin()
@@ -77,10 +80,13 @@ class LogFile:
                 file.close()
 
     def _begin(self) -> BinaryIO:
-        if self.path.exists():
-            self.path.replace(self.path.with_name(f"{self.path.name}.1"))
         self._size = 0
-        return os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+        try:
+            if self.path.exists():
+                self.path.replace(self.path.with_name(f"{self.path.name}.1"))
+            return os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+        except OSError as error:
+            raise not_writable(self.path.parent, error) from error
 
 
 @dataclass(frozen=True)
@@ -196,5 +202,5 @@ async def start_child(
     except OSError as error:
         log.close()
         message = f"cannot start `{command[0]}`: {error.strerror or error}"
-        raise MachineError("engine-not-started", message, "see: agentlaunch doctor") from error
+        raise MachineError("engine-not-started", message, "see: agentlaunch logs shim") from error
     return ChildProcess(process, log, stop_step_s)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -25,9 +28,11 @@ def check_model(path: Path, context_window: int) -> ModelFacts:
     """The facts of the model at `path`, or why llama.cpp could not serve `context_window` tokens with it.
 
     Raises UserError `model-not-found`, `not-a-gguf`, `context-too-large`, MachineError `gguf-truncated`, and others of
-    GgufFault. Reads the header only: 15 ms for a vocabulary of 49,152 tokens.
+    GgufFault. Reads the header only: 15 ms for a vocabulary of 49,152 tokens. Opens regular files only: a pipe would
+    wait for its writer for ever.
     """
-    parts = _parts(path)
+    _require_name(path)
+    parts = model_parts(path)
     headers = [_header(part) for part in parts]
     header = headers[0]
     trained = header.context_length
@@ -40,10 +45,35 @@ def check_model(path: Path, context_window: int) -> ModelFacts:
     return ModelFacts(path, sum(part.stat().st_size for part in parts), context_window, header)
 
 
-def _parts(path: Path) -> list[Path]:
-    """The files of the model: `path`, or all parts of a split one, which llama.cpp finds by their names."""
+def _require_name(path: Path) -> None:
+    """Raises UserError `model-not-found` for what no file can be called: any other question about it would raise."""
+    try:
+        path.lstat()
+    except ValueError as error:  # a NUL, which a settings file can hold
+        raise _no_name(path, "no name has a NUL in it") from error
+    except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.EINVAL):
+            raise _no_name(path, error.strerror or str(error)) from error
+
+
+def _no_name(path: Path, why: str) -> UserError:
+    shown = str(path) if len(str(path)) <= _SHOWN_NAME else f"{str(path)[:_SHOWN_NAME]}..."
+    return UserError(
+        "model-not-found", f"`{shown}` cannot be a file: {why}", "name a .gguf file: --model PATH/TO/MODEL.gguf"
+    )
+
+
+_SHOWN_NAME = 120
+"""Characters of a name that is too long."""
+
+
+def model_parts(path: Path) -> list[Path]:
+    """The files of the model: `path`, or all parts of a split one, which llama.cpp finds by their names.
+
+    Raises UserError `model-not-found` for a part that is not the first.
+    """
     split = re.fullmatch(r"(.*)-(\d{5})-of-(\d{5})\.gguf", path.name)
-    if split is None or not path.exists():
+    if split is None or not os.path.exists(path):  # noqa: PTH110 - Path.exists raises where it may not look
         return [path]
     stem, first, count = split[1], int(split[2]), int(split[3])
     if first != 1:
@@ -57,6 +87,9 @@ def _parts(path: Path) -> list[Path]:
 
 def _header(path: Path) -> GgufHeader:
     try:
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise _not_regular(path)
         with path.open("rb") as file:
             header = parse_gguf(_reader(file))
             has = file.seek(0, 2)
@@ -82,8 +115,14 @@ def _reader(file: BinaryIO) -> Reader:
     return read
 
 
+def _not_regular(path: Path) -> UserError:
+    return UserError(
+        "not-a-gguf", f"`{path}` is no regular file", "copy what it gives into a file, then: --model PATH/TO/MODEL.gguf"
+    )
+
+
 def _unreadable(path: Path, error: OSError) -> AgentlaunchError:
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for a folder that may not be searched
         found = sorted(entry.name for entry in path.glob("*.gguf"))
         hint = f"name the file: --model {path / found[0]}" if found else "name a .gguf file: --model PATH/TO/MODEL.gguf"
         return UserError("model-not-found", f"`{path}` is a folder, not a model file", hint)

@@ -11,15 +11,32 @@ from typing import Protocol
 from starlette.types import Send
 
 from agentlaunch.core.assemble import Assembler
-from agentlaunch.core.ir import Answer, ChatEvent, ChatFault, Failed, Finished, Ping, Started, UsageReport
+from agentlaunch.core.ir import (
+    Answer,
+    ChatEvent,
+    ChatFault,
+    ErrorKind,
+    Failed,
+    Finished,
+    Ping,
+    RefusalDelta,
+    Started,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallDelta,
+    UsageReport,
+)
 from agentlaunch.core.sse import encode_frame
 from agentlaunch.core.wire.base import AnswerContext, Frame, Reply, Wire
+from agentlaunch.shim.upstream import MAX_WHOLE_BYTES
 
 KEEPALIVE_AFTER_S = 10.0
 """How long an answer is held back so that an upstream's error keeps its status; agents give up on silence before the
 headers after 302 s at the earliest (facts/agents.md 4.6)."""
 KEEPALIVE_EVERY_S = 10.0
 """Between signs of life in an open stream; real events, since Codex does not count comments (facts/agents.md 4.6)."""
+
+_TOO_BIG = Failed(ChatFault(ErrorKind.UNAVAILABLE, "the upstream's answer is too big to be given as a whole"))
 
 _STREAM_HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -149,8 +166,9 @@ class StreamedAnswer:
 class WholeAnswer:
     """One JSON document, sent when the upstream's stream is whole."""
 
-    def __init__(self, wire: Wire, context: AnswerContext, send: Send) -> None:
+    def __init__(self, wire: Wire, context: AnswerContext, send: Send, limit_bytes: int = MAX_WHOLE_BYTES) -> None:
         self.stage = Stage.HELD
+        self._room_bytes = limit_bytes
         self._wire = wire
         self._context = context
         self._send = send
@@ -161,8 +179,10 @@ class WholeAnswer:
         return None
 
     async def feed(self, events: Iterable[ChatEvent]) -> None:
-        """Collect; the last event sends the answer."""
-        for event in events:
+        """Collect; the last event sends the answer, and one that never ends is given up."""
+        for each in events:
+            self._room_bytes -= _size_bytes(each)
+            event = each if self._room_bytes >= 0 else _TOO_BIG
             self._assembler.feed(event)
             if isinstance(event, Finished | Failed):
                 await self._close()
@@ -179,6 +199,15 @@ class WholeAnswer:
                 reply = self._wire.encode_fault(fault)
         self.stage = Stage.CLOSED
         await send_reply(self._send, reply)
+
+
+def _size_bytes(event: ChatEvent) -> int:
+    """What an event adds to the memory that an answer takes."""
+    match event:
+        case TextDelta(text) | ThinkingDelta(text) | RefusalDelta(text) | ToolCallDelta(text):
+            return len(text.encode("utf-8", "replace"))
+        case _:
+            return 0
 
 
 def make_answer(wire: Wire, context: AnswerContext, send: Send, keep_alive: KeepAlive) -> ClientAnswer:

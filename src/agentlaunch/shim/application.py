@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 
@@ -30,6 +32,8 @@ from agentlaunch.shim.session import SessionLookup
 from agentlaunch.shim.upstream import UpstreamClient
 
 WireNamed = Callable[[str], Wire]
+
+_log = logging.getLogger(__name__)
 
 _MESSAGES, _RESPONSES, _CHAT = "anthropic_messages", "openai_responses", "openai_chat"
 
@@ -86,7 +90,14 @@ class Gate:
         self._wires = wires
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse or pass on."""
+        """Refuse or pass on. A request that the server's end cancels ends here, its task's outermost place: uvicorn
+        would print the cancellation as an error of the application."""
+        try:
+            await self._judge(scope, receive, send)
+        except asyncio.CancelledError:
+            _log.info("a request on %s was called off", scope.get("path", ""))
+
+    async def _judge(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -112,12 +123,14 @@ class _ErrorPage:
     async def answer(self, request: Request, error: Exception) -> Response:
         """JSON with the status of `error`, an HTTPException of the router."""
         status = error.status_code if isinstance(error, HTTPException) else 500
-        kind = ErrorKind.NOT_FOUND if status == 404 else ErrorKind.BAD_REQUEST
+        kind, code = (
+            (ErrorKind.NOT_FOUND, "route_not_found") if status == 404 else (ErrorKind.BAD_REQUEST, "method_not_allowed")
+        )
         path = request.url.path
         what = (
             f"there is no route `{path}`" if status == 404 else f"the route `{path}` has no method `{request.method}`"
         )
-        reply = _wire_of(path, request.headers, self._wires).encode_fault(ChatFault(kind, what))
+        reply = _wire_of(path, request.headers, self._wires).encode_fault(ChatFault(kind, what, code=code))
         reply = msgspec.structs.replace(reply, status=status)
         headers = {**reply.headers, **((error.headers or {}) if isinstance(error, HTTPException) else {})}
         return Response(reply.body, reply.status, headers)

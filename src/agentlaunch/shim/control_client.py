@@ -87,6 +87,7 @@ class ControlClient:
                 "model": str(model),
                 "context_window": int(context_window),
                 "session_dir": str(session_dir),
+                "notes": list(notes),
             }:
                 return SessionGrant(
                     id=id_,
@@ -95,6 +96,7 @@ class ControlClient:
                     model=model,
                     context_window=context_window,
                     session_dir=session_dir,
+                    notes=tuple(str(note) for note in notes),
                 )
             case _:
                 raise self._misread("sessions")

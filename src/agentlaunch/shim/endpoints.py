@@ -14,7 +14,7 @@ from agentlaunch.shim.auth import find_session
 from agentlaunch.shim.body import BodyRefused, drain_body, read_body
 from agentlaunch.shim.counting import TokenCounter
 from agentlaunch.shim.exchange import Exchange
-from agentlaunch.shim.relay import RelayOptions, prepare_call, relay
+from agentlaunch.shim.relay import ClientRequest, RelayOptions, prepare_call, relay
 from agentlaunch.shim.session import Session, SessionLookup
 from agentlaunch.shim.upstream import UpstreamClient
 
@@ -76,13 +76,14 @@ class DataPath:
             return
         upstream_wire = self.wire_named(session.endpoint.wire)
         try:
-            call = prepare_call(request, session, upstream_wire, self.options.lower)
+            call = prepare_call(request, session, upstream_wire, self.options)
         except ProtocolError as error:
             await exchange.reply(wire.encode_fault(ChatFault(ErrorKind.BAD_REQUEST, str(error))))
             return
         context = AnswerContext(request, self.options.new_id, int(self.options.now()))
         exchange.answer = make_answer(wire, context, exchange.send, self.options.keep_alive)
-        await relay(call, exchange.answer, self.upstream, upstream_wire, exchange.receive)
+        asked = ClientRequest(wire, request, exchange.receive)
+        await relay(call, exchange.answer, asked, self.upstream, self.options)
 
     async def count(self, wire: Wire, exchange: Exchange) -> None:
         """POST /v1/messages/count_tokens."""

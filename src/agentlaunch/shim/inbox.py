@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -74,8 +76,9 @@ class Inbox:
         return self._held_bytes >= HIGH_WATER_BYTES
 
     def put(self, piece: bytes) -> None:
-        """Add bytes of the stream."""
-        self._pieces.append(piece)
+        """Add bytes of the stream. What comes after the outcome is not given to anybody, and still fills the inbox."""
+        if self._outcome is None:
+            self._pieces.append(piece)
         self._held_bytes += len(piece)
         if self.is_full:
             self._room.clear()
@@ -121,3 +124,28 @@ class Inbox:
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+
+class RunningInboxes:
+    """The inboxes of all running requests, so that the server's end ends each answer in its wire's own form."""
+
+    def __init__(self) -> None:
+        self._inboxes: set[Inbox] = set()
+        self._fault: ChatFault | None = None
+
+    @contextmanager
+    def holding(self, inbox: Inbox) -> Iterator[None]:
+        """Count `inbox` among the running ones while the block runs; one that comes too late ends at once."""
+        self._inboxes.add(inbox)
+        if self._fault is not None:
+            inbox.end(Ended(self._fault))
+        try:
+            yield
+        finally:
+            self._inboxes.discard(inbox)
+
+    def end_all(self, fault: ChatFault) -> None:
+        """End what runs and whatever comes with `fault`."""
+        self._fault = fault
+        for inbox in self._inboxes:
+            inbox.end(Ended(fault))

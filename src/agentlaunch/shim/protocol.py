@@ -12,7 +12,7 @@ CONTROL_PREFIX = "/agentlaunch/v1"
 """Control routes, each with the control token: GET {prefix}/ping, GET {prefix}/status, POST {prefix}/sessions,
 DELETE {prefix}/sessions/ID, POST {prefix}/stop (`?when=idle` stops only a shim without sessions)."""
 
-CONTROL_VERSION = 1
+CONTROL_VERSION = 2
 """Raised when these messages change so that an older launcher or shim would misread them."""
 
 
@@ -34,7 +34,10 @@ class OpenSession:
 
 @dataclass(frozen=True)
 class SessionGrant:
-    """The session that was opened: the agent's token and the folder for its overlay files."""
+    """The session that was opened: the agent's token and the folder for its overlay files.
+
+    `notes` are sentences for the user about how the model was really loaded.
+    """
 
     id: str
     token: str = field(repr=False)
@@ -42,6 +45,7 @@ class SessionGrant:
     model: str
     context_window: int
     session_dir: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

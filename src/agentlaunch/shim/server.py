@@ -17,11 +17,15 @@ from typing import assert_never
 import uvicorn
 
 from agentlaunch.core.engine import EngineHost
+from agentlaunch.core.filters import tool_forms
+from agentlaunch.core.ir import ChatFault, ErrorKind
 from agentlaunch.errors import MachineError
 from agentlaunch.shim.application import build_application
 from agentlaunch.shim.control import Control, ShimIdentity
 from agentlaunch.shim.engine_use import EngineUse
+from agentlaunch.shim.inbox import RunningInboxes
 from agentlaunch.shim.protocol import OpenSession
+from agentlaunch.shim.relay import RelayOptions
 from agentlaunch.shim.sessions import SessionTable
 from agentlaunch.shim.upstream import UpstreamClient
 from agentlaunch.shim.watch import (
@@ -39,6 +43,8 @@ HOST = "127.0.0.1"
 _DRAIN_S = 2
 """Seconds that running answers get when the server ends."""
 _BACKLOG = 128
+_STOPPING = ChatFault(ErrorKind.UNAVAILABLE, "agentlaunch is stopping")
+"""What the answers that still run end with."""
 
 _log = logging.getLogger(__name__)
 
@@ -133,6 +139,7 @@ class _ShimServer:
         self._table = SessionTable(self._url, config.sessions_dir)
         self._engines = EngineUse(engines, self._table)
         self._upstream = UpstreamClient()
+        self._running = RunningInboxes()
         self._control = Control(
             ShimIdentity(self._url, config.control_token, time(), config.idle.stop_s or 0.0),
             self._table,
@@ -143,7 +150,12 @@ class _ShimServer:
         routes = self._control.routes() if config.control_token else []
         self._server = _Server(
             uvicorn.Config(
-                build_application(self._table, self._upstream, extra_routes=routes),
+                build_application(
+                    self._table,
+                    self._upstream,
+                    extra_routes=routes,
+                    options=RelayOptions(tool_forms.lower, reach=self._engines.reach, running=self._running),
+                ),
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -191,6 +203,7 @@ class _ShimServer:
     def _begin_stop(self) -> None:
         if not self._server.should_exit:
             self._server.should_exit = True
+            self._running.end_all(_STOPPING)
             self._config.on_stop()
 
     async def _watch(self) -> None:
@@ -208,7 +221,8 @@ class _ShimServer:
     def _do(self, decision: CloseSession | ReleaseEngine | StopShim) -> None:
         match decision:
             case CloseSession(session_id):
-                _log.info("session %s is closed: its process has ended", session_id)
+                asked = next((each.requests for each in self._table.statuses() if each.id == session_id), 0)
+                _log.info("session %s is closed: its process has ended, %d requests", session_id, asked)
                 self._table.close(session_id)
             case ReleaseEngine(spec):
                 _log.info("engine %s is released: nobody uses it", spec.alias)
@@ -229,9 +243,9 @@ class _ShimServer:
 
 @contextlib.asynccontextmanager
 async def _signals(stop: Callable[[], None]) -> AsyncIterator[None]:
-    """SIGTERM and SIGINT mean an orderly end while the block runs."""
+    """SIGTERM, SIGINT and the terminal's end mean an orderly end while the block runs."""
     loop = asyncio.get_running_loop()
-    wanted = (signal.SIGTERM, signal.SIGINT)
+    wanted: tuple[signal.Signals, ...] = (signal.SIGTERM, signal.SIGINT)
     if sys.platform == "win32":
         before = {
             number: signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))
@@ -243,6 +257,8 @@ async def _signals(stop: Callable[[], None]) -> AsyncIterator[None]:
             for number, handler in before.items():
                 signal.signal(number, handler)
         return
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup has us outlive the terminal
+        wanted = (*wanted, signal.SIGHUP)
     for number in wanted:
         loop.add_signal_handler(number, stop)
     try:

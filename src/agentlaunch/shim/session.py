@@ -6,11 +6,15 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from agentlaunch.core.endpoint import Endpoint
+from agentlaunch.core.engine import EngineSpec
 
 
 @dataclass(frozen=True)
 class Session:
-    """One agent's lease of the shim. `token` never appears in a repr; sizes are in tokens."""
+    """One agent's lease of the shim. `token` never appears in a repr; sizes are in tokens.
+
+    `engine` is set for an engine that the shim keeps running.
+    """
 
     id: str
     token: str = field(repr=False)
@@ -19,6 +23,7 @@ class Session:
     endpoint: Endpoint
     context_window: int
     max_output_tokens: int
+    engine: EngineSpec | None = None
 
 
 class SessionLookup(Protocol):

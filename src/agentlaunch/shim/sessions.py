@@ -83,6 +83,7 @@ class SessionTable:
             endpoint=endpoint,
             context_window=min(request.context_window, endpoint.context_window or request.context_window),
             max_output_tokens=request.max_output_tokens,
+            engine=request.target if isinstance(request.target, EngineSpec) else None,
         )
         entry.session = session
         entry.opened_at = self._clock()
@@ -93,6 +94,7 @@ class SessionTable:
             model=session.model,
             context_window=session.context_window,
             session_dir="" if folder is None else str(folder),
+            notes=endpoint.notes,
         )
 
     def close(self, session_id: str) -> OpenSession | None:

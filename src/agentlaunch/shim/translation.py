@@ -7,8 +7,10 @@ from contextlib import suppress
 from typing import Protocol
 
 from agentlaunch.core.ir import ChatEvent, ChatFault, ErrorKind, Failed, Finished
+from agentlaunch.core.ndjson import NdjsonParser
 from agentlaunch.core.sse import SseParser
 from agentlaunch.core.wire.base import ProtocolError, Wire
+from agentlaunch.core.wire.options import framing_of
 
 
 class EventFilter(Protocol):
@@ -32,7 +34,7 @@ class Translation:
     def __init__(self, wire: Wire, upstream_name: str, restorer: EventFilter) -> None:
         self._wire = wire
         self._upstream_name = upstream_name
-        self._parser = SseParser()
+        self._parser = NdjsonParser() if framing_of(wire) == "ndjson" else SseParser()
         self._decoder = wire.event_decoder()
         self._restorer = restorer
 

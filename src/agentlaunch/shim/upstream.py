@@ -36,6 +36,10 @@ class UpstreamFailed(Exception):
         self.fault = fault
 
 
+class UpstreamUnreached(UpstreamFailed):
+    """The connection was refused or dropped before anything was answered."""
+
+
 @dataclass(frozen=True)
 class UpstreamResponse:
     """An answer whose body is still to come. `body` raises UpstreamFailed when the connection breaks."""
@@ -75,23 +79,32 @@ class UpstreamClient:
         """POST `body` to `path` below the endpoint's base URL. Leaving the block early closes the connection at once.
 
         There is no read timeout: a prefill may take minutes, and the client's end calls the request off. Raises
-        UpstreamFailed when the upstream is not reached.
+        UpstreamFailed when the upstream cannot be asked, UpstreamUnreached for a connection refused or dropped.
         """
         url, headers = endpoint.base_url + path, request_headers(endpoint, accept)
         request = httpx.Request(
             "POST", url, headers=headers, content=body, extensions={"timeout": self._timeout.as_dict()}
         )
         try:
-            if is_loopback(url):
-                response = await self._near_transport().handle_async_request(request)
-            else:
-                response = await self._far_client().send(request, stream=True)
+            try:
+                response = await self._send(request)
+            except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+                # A server may drop a kept connection in the moment that we write to it; llama.cpp does after some
+                # streamed answers. Nothing was answered, so one more try costs at most the same answer twice.
+                response = await self._send(request)
+        except (httpx.NetworkError, httpx.ConnectTimeout, httpx.RemoteProtocolError) as error:
+            raise UpstreamUnreached(_fault(endpoint, error)) from error
         except httpx.HTTPError as error:
             raise UpstreamFailed(_fault(endpoint, error)) from error
         try:
             yield UpstreamResponse(response.status_code, response.headers, _pieces(endpoint, response))
         finally:
             await response.aclose()
+
+    async def _send(self, request: httpx.Request) -> httpx.Response:
+        if is_loopback(str(request.url)):
+            return await self._near_transport().handle_async_request(request)
+        return await self._far_client().send(request, stream=True)
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -124,7 +137,7 @@ def is_loopback(url: str) -> bool:
 
 
 def request_headers(endpoint: Endpoint, accept: str = "text/event-stream") -> dict[str, str]:
-    """The headers of a request. The key goes as x-api-key on the Messages wire, as a bearer token on the others.
+    """The headers of a request. The key goes as x-api-key on the Messages wire, else as its scheme says.
 
     Raises UpstreamFailed for a key that no header can carry; HTTP libraries would put such a key into their message.
     """
@@ -143,8 +156,10 @@ def request_headers(endpoint: Endpoint, accept: str = "text/event-stream") -> di
     if endpoint.wire == _ANTHROPIC_WIRE:
         headers["anthropic-version"] = ANTHROPIC_VERSION
     if endpoint.key:
-        name, value = ("x-api-key", "{}") if endpoint.wire == _ANTHROPIC_WIRE else ("authorization", "Bearer {}")
-        headers[name] = value.format(endpoint.key)
+        if endpoint.wire == _ANTHROPIC_WIRE:
+            headers["x-api-key"] = endpoint.key
+        else:
+            headers["authorization"] = f"{endpoint.key_scheme.capitalize()} {endpoint.key}"
     return headers
 
 

@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from agentlaunch.errors import MachineError
+
+_SHOWN_PATH = 120
+"""Characters of a path that is too long."""
+
 
 @dataclass(frozen=True)
 class Dirs:
@@ -23,24 +28,61 @@ class Dirs:
         return self.state / "sessions"
 
     @property
+    def prefixes(self) -> Path:
+        """Prompt prefixes, as engines have computed them."""
+        return self.cache / "prefixes"
+
+    @property
     def shim_state(self) -> Path:
         """Where the running shim says how it is reached."""
         return self.state / "shim.json"
 
 
 def find_dirs(environment: Mapping[str, str]) -> Dirs:
-    """Our folders on this system; `AGENTLAUNCH_HOME` puts all of them below one folder."""
+    """Our folders on this system; `AGENTLAUNCH_HOME` puts all of them below one folder.
+
+    Raises MachineError `folder-not-usable` for a path that is too long for the system, or may not be searched.
+    """
     home = environment.get("AGENTLAUNCH_HOME")
     if home:
-        root = Path(home).expanduser().absolute()
-        return Dirs(root / "config", root / "state", root / "cache", root / "logs", root / "data")
+        return _usable(_below(home))
     from platformdirs import PlatformDirs
 
     found = PlatformDirs("agentlaunch", appauthor=False)
-    return Dirs(
-        config=found.user_config_path,
-        state=found.user_state_path,
-        cache=found.user_cache_path,
-        logs=found.user_log_path,
-        data=found.user_data_path,
+    return _usable(
+        Dirs(
+            config=found.user_config_path,
+            state=found.user_state_path,
+            cache=found.user_cache_path,
+            logs=found.user_log_path,
+            data=found.user_data_path,
+        )
+    )
+
+
+def _below(home: str) -> Dirs:
+    try:
+        root = Path(home).expanduser().absolute()
+    except RuntimeError as error:  # `~name` of a user who is not known here
+        raise _unusable(home, str(error)) from error
+    return Dirs(root / "config", root / "state", root / "cache", root / "logs", root / "data")
+
+
+def _usable(dirs: Dirs) -> Dirs:
+    """`dirs`, if the system can answer for a file as deep in it as we make one; that none exists yet is fine."""
+    try:
+        (dirs.sessions / "s" / "overlay.json").lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        raise _unusable(str(dirs.state), error.strerror or str(error)) from error
+    return dirs
+
+
+def _unusable(path: str, why: str) -> MachineError:
+    shown = path if len(path) <= _SHOWN_PATH else f"{path[:_SHOWN_PATH]}..."
+    return MachineError(
+        "folder-not-usable",
+        f"cannot keep our files in `{shown}`: {why}",
+        "set AGENTLAUNCH_HOME to another folder, as in: AGENTLAUNCH_HOME=/tmp/agentlaunch agentlaunch ...",
     )

@@ -13,9 +13,12 @@ from agentlaunch.errors import MachineError
 def make_private_dir(path: Path) -> None:
     """Create `path` and its parents, mode 0700 for what is new. Raises MachineError `folder-not-writable`."""
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Step by step: `parents=True` would make the parents with the umask's mode.
+        missing = [folder for folder in path.parents if not folder.exists()]
+        for folder in (*reversed(missing), path):
+            folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
-        raise _not_writable(path, error) from error
+        raise not_writable(path, error) from error
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -36,10 +39,11 @@ def write_private(path: Path, content: bytes) -> None:
         if temporary:
             with contextlib.suppress(OSError):
                 Path(temporary).unlink()
-        raise _not_writable(path.parent, error) from error
+        raise not_writable(path.parent, error) from error
 
 
-def _not_writable(path: Path, error: OSError) -> MachineError:
+def not_writable(path: Path, error: OSError) -> MachineError:
+    """What the user reads when the system refuses to write in the folder `path`: `folder-not-writable`."""
     return MachineError(
         "folder-not-writable",
         f"cannot write in `{path}`: {error.strerror or error}",

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 
-from agentlaunch.system.files import make_private_dir
+from agentlaunch.system.files import make_private_dir, not_writable
 
 
 class FileLock:
@@ -20,9 +20,12 @@ class FileLock:
         self._handle: int | None = None
 
     def acquire(self) -> bool:
-        """Take the lock if it is free; True when it is now ours."""
+        """Take the lock if it is free; True when it is now ours. Raises MachineError `folder-not-writable`."""
         make_private_dir(self._path.parent)
-        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        try:
+            handle = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        except OSError as error:
+            raise not_writable(self._path.parent, error) from error
         if not _lock(handle):
             os.close(handle)
             return False
@@ -38,7 +41,10 @@ class FileLock:
 
 @contextmanager
 def held(path: Path, timeout_s: float) -> Iterator[bool]:
-    """Wait for the lock on `path` for at most `timeout_s` seconds; yields whether it was had."""
+    """Wait for the lock on `path` for at most `timeout_s` seconds; yields whether it was had.
+
+    Raises MachineError `folder-not-writable`.
+    """
     lock = FileLock(path)
     deadline = monotonic() + timeout_s
     taken = lock.acquire()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from agentlaunch.errors import MachineError
+from agentlaunch.system.files import not_writable
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,15 @@ def is_alive(process: ProcessId) -> bool:
 def spawn_detached(
     argv: Sequence[str], environment: Mapping[str, str], log: Path, stdout: int | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a process that outlives us and our terminal; its stderr, and its stdout unless given, go to `log`."""
-    with log.open("ab") as sink:
+    """Start a process that outlives us and our terminal; its stderr, and its stdout unless given, go to `log`.
+
+    Raises MachineError `folder-not-writable` for the log.
+    """
+    try:
+        opened = os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
+    except OSError as error:
+        raise not_writable(log.parent, error) from error
+    with opened as sink:
         flags = 0
         if sys.platform == "win32":
             flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
@@ -67,8 +76,9 @@ def exec_replace(argv: Sequence[str], environment: Mapping[str, str]) -> NoRetur
 
     Raises MachineError `agent-not-executable` when the system refuses to start it.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # None or closed, when the user closed it
+            stream.flush()
     try:
         if sys.platform != "win32":
             os.execve(argv[0], list(argv), dict(environment))  # noqa: S606 - an argv list, no shell

@@ -5,16 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 
 from agentlaunch.core.settings import SettingsFile
-from agentlaunch.errors import UserError
+from agentlaunch.errors import MachineError, UserError
 
 PROJECT_FILE = ".agentlaunch.toml"
 USER_FILE = "config.toml"
 
 
 def read_settings_files(folder: Path, config: Path) -> tuple[SettingsFile, ...]:
-    """The files that exist, the stronger one first. Raises UserError `bad-settings-file` for one that is not TOML."""
+    """The files that exist, the stronger one first. Raises UserError `bad-settings-file` for one that is not TOML.
+
+    Raises MachineError `folder-not-usable` when the system will not say whether there is one.
+    """
     candidates = ((PROJECT_FILE, folder / PROJECT_FILE), (str(config / USER_FILE), config / USER_FILE))
-    return tuple(SettingsFile(name, _read(path, name)) for name, path in candidates if path.is_file())
+    return tuple(SettingsFile(name, _read(path, name)) for name, path in candidates if _exists(path))
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:  # a folder that may not be searched
+        message = f"cannot look into `{path.parent}`: {error.strerror or error}"
+        raise MachineError("folder-not-usable", message, f"see who may: ls -ld {path.parent}") from error
 
 
 def _read(path: Path, name: str) -> dict[str, object]:

@@ -1,7 +1,7 @@
-"""Ollama, over its OpenAI-compatible `/v1`; its own API, with the window per request, is not used here yet."""
+"""Ollama, over its own API: its `/v1` ignores the window and `think`, and cuts prompts at 4096 tokens (report B168)."""
 
 from __future__ import annotations
 
 from agentlaunch.upstreams.kind import UpstreamKind
 
-KIND = UpstreamKind(name="ollama", wire="openai_chat", default_url="http://127.0.0.1:11434")
+KIND = UpstreamKind(name="ollama", wire="ollama_chat", default_url="http://127.0.0.1:11434")

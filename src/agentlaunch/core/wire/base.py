@@ -127,6 +127,7 @@ class Wire(Protocol):
 
 WIRES: dict[str, str] = {
     "anthropic_messages": "agentlaunch.core.wire.anthropic_messages:AnthropicMessages",
+    "ollama_chat": "agentlaunch.core.wire.ollama_chat:OllamaChat",
     "openai_chat": "agentlaunch.core.wire.openai_chat:OpenAIChat",
     "openai_responses": "agentlaunch.core.wire.openai_responses:OpenAIResponses",
 }

@@ -30,6 +30,14 @@ def body(message: str, error_type: str, code: str) -> bytes:
             ),
         ),
         (
+            ChatFault(ErrorKind.CONTEXT_OVERFLOW, "prompt is too long: 9 tokens > 8 maximum", 9, 8),
+            Reply(
+                400,
+                body("prompt is too long: 9 tokens > 8 maximum", "invalid_request_error", "context_length_exceeded"),
+                {"content-type": "application/json"},
+            ),
+        ),
+        (
             ChatFault(ErrorKind.RATE_LIMITED, "slow"),
             Reply(
                 429,

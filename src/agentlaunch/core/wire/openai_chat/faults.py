@@ -38,7 +38,7 @@ def encode_fault(fault: ChatFault) -> Reply:
 def error_json(fault: ChatFault) -> bytes:
     """The body of an error answer, which is also the data of an error inside a stream."""
     _, type_, code = _FORMS[fault.kind]
-    return msgspec.json.encode(OutErrorBody(OutError(_told(fault), type_, None, code)))
+    return msgspec.json.encode(OutErrorBody(OutError(_told(fault), type_, None, fault.code or code)))
 
 
 def _told(fault: ChatFault) -> str:

@@ -71,7 +71,7 @@ def response_object(
         model=request.model,
         output=items,
         parallel_tool_calls=request.parallel_tool_calls is not False,
-        error=event_types.ErrorOut(faults.CODES[error.kind], faults.told(error)) if error else None,
+        error=event_types.ErrorOut(error.code or faults.CODES[error.kind], faults.told(error)) if error else None,
         incomplete_details=event_types.IncompleteDetails(ending.incomplete) if ending.incomplete else None,
         temperature=request.sampling.temperature,
         top_p=request.sampling.top_p,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from agentlaunch.core.context import overflow_of
+from agentlaunch.core.context import Overflow, overflow_in, overflow_of
 from agentlaunch.core.ir import ChatFault, ErrorKind
 from agentlaunch.core.secrets import without_secrets
 from agentlaunch.core.wire.base import Reply, error_headers
@@ -58,6 +58,9 @@ def told(fault: ChatFault) -> str:
     message = without_secrets(fault.message)
     if fault.kind is ErrorKind.CONTEXT_OVERFLOW:
         numbers = overflow_of(fault)
+        said = overflow_in(message) or Overflow()
+        if said.prompt_tokens and said.context_window:
+            return message
         if numbers.prompt_tokens and numbers.context_window:
             return f"{message} ({numbers.prompt_tokens} tokens > {numbers.context_window} maximum)"
     if fault.kind in _WAITING and fault.retry_after_s is not None:
@@ -77,5 +80,5 @@ def encode_fault(fault: ChatFault) -> Reply:
     error_type = "invalid_request_error" if status < 429 else "server_error"
     if fault.kind is ErrorKind.RATE_LIMITED:
         error_type = "rate_limit_error"
-    body = _BodyOut(_ErrorOut(told(fault), error_type, CODES[fault.kind]))
+    body = _BodyOut(_ErrorOut(told(fault), error_type, fault.code or CODES[fault.kind]))
     return Reply(status, msgspec.json.encode(body), error_headers(wait_s))

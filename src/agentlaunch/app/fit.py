@@ -1,0 +1,130 @@
+"""One model on one machine: every quantisation at several contexts, and the best of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agentlaunch.app.knowledge import load_knowledge
+from agentlaunch.app.machine import THIS_MACHINE, MachineFlags, look_at
+from agentlaunch.app.prompts import DEFAULT_AGENT, demand_of
+from agentlaunch.core.settings import resolve_settings
+from agentlaunch.errors import MachineError, UserError
+
+if TYPE_CHECKING:
+    from agentlaunch.app.world import World
+    from agentlaunch.core.catalog import Catalog, Model
+    from agentlaunch.core.fit.estimate import Demand
+    from agentlaunch.core.fit.machine import Machine
+    from agentlaunch.core.fit.result import ModelFit
+    from agentlaunch.core.hardware import HardwareReport
+
+CONTEXTS = (16_384, 32_768, 65_536, 131_072)
+
+
+@dataclass(frozen=True)
+class FitOrder:
+    """Which model on which machine, and for which agent. `quant`, `context` (tokens), `kv` None: each is tried."""
+
+    model: str
+    machine: MachineFlags = THIS_MACHINE
+    agent: str = DEFAULT_AGENT
+    lean: bool = False
+    quant: str | None = None
+    context: int | None = None
+    kv: str | None = None
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The answer. `table` holds each quantisation at each context, those of one quantisation together."""
+
+    order: FitOrder
+    model: Model
+    report: HardwareReport
+    machine: Machine
+    demand: Demand
+    best: ModelFit
+    table: tuple[ModelFit, ...]
+    path: Path | None
+
+
+def fit(order: FitOrder, world: World) -> Fitted:
+    """Compute. Raises UserError `unknown-model`, `unknown-quant`, `context-too-large`, `bad-setting`, what look_at
+    raises, and for a file what check_model raises."""
+    from agentlaunch.core.fit.choice import Wanted, fit_model
+    from agentlaunch.core.fit.machine import machine_of
+
+    knowledge = load_knowledge()
+    kv = None if order.kv is None else resolve_settings({"kv": order.kv}, {}, ()).kv.value
+    model, quant, path = find_model(order, knowledge.catalog, world)
+    demand = demand_of(order.agent, lean=order.lean)
+    report = look_at(order.machine, world.folder, world.look)
+    best = fit_model(report, model, knowledge, Wanted(quant, order.context, kv), demand)
+    table = tuple(
+        fit_model(report, model, knowledge, Wanted(tried.name, context, kv), demand)
+        for tried in model.quants
+        if quant is None or tried.name.lower() == quant.lower()
+        for context in _contexts(order, model)
+    )
+    return Fitted(order, model, report, machine_of(report, knowledge.calibration), demand, best, table, path)
+
+
+def _contexts(order: FitOrder, model: Model) -> list[int]:
+    """The windows of the table: the usual ones up to the trained length, and that itself."""
+    if order.context is not None:
+        return [order.context]
+    longest = model.context_trained or CONTEXTS[-1]
+    return sorted({*(context for context in CONTEXTS if context < longest), longest})
+
+
+def find_model(order: FitOrder, catalog: Catalog, world: World) -> tuple[Model, str | None, Path | None]:
+    """The model, its quantisation where one was named, and its file where the name is a path."""
+    path = _named_file(order.model, world)
+    model, named = find_in_catalog(order.model, catalog) if path is None else (model_of_file(path), None)
+    quant = order.quant or named
+    if quant is not None and model.quant(quant) is None:
+        known = ", ".join(known.name for known in model.quants)
+        raise UserError("unknown-quant", f"`{model.id}` has no quantisation `{quant}`", f"known: {known}")
+    if order.context is not None and 0 < model.context_trained < order.context:
+        trained = model.context_trained
+        message = f"a context of `{order.context:,}` tokens is more than `{model.id}` was trained for: `{trained:,}`"
+        raise UserError("context-too-large", message, f"use at most that: --context {trained}")
+    return model, quant, path
+
+
+def _named_file(name: str, world: World) -> Path | None:
+    """The file that a path or `demo` means; None for another name. Raises MachineError `demo-missing`."""
+    from agentlaunch.app.models import DEMO, find_model_file, is_path
+    from agentlaunch.runtimes.demo_model import find_demo_model
+
+    if name == DEMO:
+        path = find_demo_model(world.dirs)
+        if path is None:
+            fetch = "agentlaunch claude --model demo --yes"
+            raise MachineError("demo-missing", "the model `demo` is not installed", fetch)
+        return path
+    return find_model_file(name, world.folder) if is_path(name) else None
+
+
+def find_in_catalog(name: str, catalog: Catalog) -> tuple[Model, str | None]:
+    """The model that `name` means, and the quantisation in the name. Raises UserError `unknown-model`."""
+    from agentlaunch.core.catalog import Match
+
+    found = catalog.find(name)
+    if isinstance(found, Match) and found.model.quants:
+        return found.model, found.quant
+    if isinstance(found, Match):
+        raise UserError("unknown-model", f"the size of `{found.model.id}` is not known", "name a .gguf file of it")
+    near = f"nearest: {', '.join(found.nearest)}" if found.nearest else "a .gguf file of any model: fit PATH.gguf"
+    raise UserError("unknown-model", f"unknown model `{name}`", near)
+
+
+def model_of_file(path: Path) -> Model:
+    """The model in a file, sized from its header. Raises what check_model raises."""
+    from agentlaunch.core.fit.from_gguf import model_from_gguf
+    from agentlaunch.runtimes.model_file import check_model
+
+    facts = check_model(path, 1)
+    return model_from_gguf(facts.header, facts.file_bytes, path.stem)

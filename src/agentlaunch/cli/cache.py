@@ -1,0 +1,66 @@
+"""`agentlaunch cache`."""
+
+from __future__ import annotations
+
+from time import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agentlaunch.cli.launch import JsonFlag
+
+if TYPE_CHECKING:
+    from agentlaunch.app.cache import PrefixCache
+
+Action = Annotated[str, typer.Argument(metavar="[list|clear]", help="Show them, or remove them all.")]
+
+
+def cache(action: Action = "list", json: JsonFlag = False) -> None:
+    """Show or remove the prompt prefixes that make the first answer fast."""
+    from os import environ
+
+    from agentlaunch.app.cache import run_cache
+    from agentlaunch.cli import render
+    from agentlaunch.system.dirs import find_dirs
+
+    found = run_cache(action, find_dirs(environ))
+    if json:
+        render.json_result("cache", cache_data(found))
+    else:
+        render.data(cache_text(found, time()))
+
+
+def cache_data(found: PrefixCache) -> dict[str, object]:
+    """The keys of `cache --json`."""
+    from dataclasses import asdict
+
+    return {
+        "folder": str(found.folder),
+        "size_bytes": found.size_bytes,
+        "cleared": found.is_cleared,
+        "prefixes": [asdict(prefix) for prefix in found.prefixes],
+    }
+
+
+def cache_text(found: PrefixCache, now: float) -> str:
+    """A table and a sum; `now` in Unix seconds."""
+    from agentlaunch.cli.render import table
+    from agentlaunch.cli.status import duration_text
+
+    count = f"{len(found.prefixes)} prompt prefix{'' if len(found.prefixes) == 1 else 'es'}"
+    if found.is_cleared:
+        return f"removed {count}, {_size_text(found.size_bytes)}"
+    if not found.prefixes:
+        return "no prompt prefixes are kept yet"
+    rows = [
+        (prefix.model, str(prefix.tokens), _size_text(prefix.size_bytes), f"{duration_text(now - prefix.used_at)} ago")
+        for prefix in found.prefixes
+    ]
+    rows_text = table(("MODEL", "TOKENS", "SIZE", "USED"), rows)
+    return f"{rows_text}\n\n{count}, {_size_text(found.size_bytes)} in {found.folder}"
+
+
+def _size_text(size_bytes: int) -> str:
+    if size_bytes >= 2**30:
+        return f"{size_bytes / 2**30:.1f} GiB"
+    return f"{size_bytes / 2**20:.1f} MiB"

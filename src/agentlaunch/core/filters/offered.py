@@ -1,0 +1,56 @@
+"""The tools that a request offers: their names as models spell them, and their schemas."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from agentlaunch.core.filters.json_schema import Schema
+from agentlaunch.core.ir import FunctionTool, Tool
+
+_PREFIX = re.compile(r"^(?:functions?|default_api|tools?|tool_calls?)[.:/]")
+"""What gpt-oss, Kimi and Gemma put before a function's name."""
+
+_NUMBER = re.compile(r":\d+$")
+"""Kimi numbers its calls behind the name."""
+
+_AROUND = " \t\r\n\"'`"
+"""Around names, and before the special tokens that servers of gpt-oss leave behind them (`bash<|channel|>json`)."""
+
+_SEPARATORS = re.compile(r"[-_.\s]")
+
+
+class OfferedTools:
+    """Only these may be called; a name that is none of them, even kindly read, is no call."""
+
+    def __init__(self, tools: Iterable[Tool]) -> None:
+        self._tools = {tool.name: tool for tool in tools if isinstance(tool, FunctionTool)}
+        self._schemas: dict[str, Schema] = {}
+        spelled: dict[str, list[str]] = {}
+        for name in self._tools:
+            spelled.setdefault(_folded(name), []).append(name)
+        self._meant = {folded: names[0] for folded, names in spelled.items() if len(names) == 1}
+
+    def __bool__(self) -> bool:
+        return bool(self._tools)
+
+    def find(self, name: str) -> str | None:
+        """The offered name that is meant by `name`; None when there is none, or more than one.
+
+        Case and separators may differ (`readFile`, `read-file`), and vendors' prefixes may stand before it.
+        """
+        if name in self._tools:
+            return name
+        name = name.partition("<|")[0].strip(_AROUND)
+        bare = _NUMBER.sub("", _PREFIX.sub("", name))
+        return bare if bare in self._tools else self._meant.get(_folded(bare))
+
+    def schema(self, name: str) -> Schema:
+        """The schema of an offered tool's arguments."""
+        if name not in self._schemas:
+            self._schemas[name] = Schema.parse(self._tools[name].parameters)
+        return self._schemas[name]
+
+
+def _folded(name: str) -> str:
+    return _SEPARATORS.sub("", name).casefold()

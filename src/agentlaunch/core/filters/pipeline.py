@@ -1,0 +1,93 @@
+"""Every filter that mends an answer, in the order in which they must stand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Protocol
+
+from agentlaunch.core.filters.calls import CallMender
+from agentlaunch.core.filters.empty_answer import EmptyAnswerGuard
+from agentlaunch.core.filters.offered import OfferedTools
+from agentlaunch.core.filters.repeats import RepeatGuard, RunawayNote
+from agentlaunch.core.filters.think import ThinkSplitter
+from agentlaunch.core.filters.tool_calls import TextCalls
+from agentlaunch.core.ir import ChatEvent, ChatRequest, Failed, Finished
+
+
+class EventFilter(Protocol):
+    """Events to events, one instance an answer; keeps the grammar of `core.ir`."""
+
+    def feed(self, event: ChatEvent) -> Iterator[ChatEvent]:
+        """Translate one event."""
+        ...
+
+    def finish(self) -> Iterator[ChatEvent]:
+        """The stream has ended: give what is held back."""
+        ...
+
+
+class AnswerFilter(EventFilter, Protocol):
+    """A filter that counts what it has mended."""
+
+    @property
+    def mended(self) -> Mapping[str, int]:
+        """What was mended so far, by kind (`core.filters.mending`); a snapshot."""
+        ...
+
+
+def answer_filters(request: ChatRequest) -> list[AnswerFilter]:
+    """The filters for one answer to `request`, which is the lowered one, as the upstream got it.
+
+    They stand before the restorer of `tool_forms`. Runaways are looked for in what the upstream sends, reasoning is
+    split off before calls are looked for, and arguments are mended when all calls are known.
+    """
+    guard = RepeatGuard()
+    filters: list[AnswerFilter] = [guard, ThinkSplitter()]
+    offered = OfferedTools(request.tools)
+    if offered and not (request.tool_choice is not None and request.tool_choice.mode == "none"):
+        filters += [TextCalls(request, offered), CallMender(request, offered)]
+    return [*filters, RunawayNote(guard), EmptyAnswerGuard()]
+
+
+def _fed(filter_: EventFilter, events: list[ChatEvent]) -> list[ChatEvent]:
+    return [out for event in events for out in filter_.feed(event)]
+
+
+class FilterChain:
+    """Several filters as one, `last` behind the others. Nothing is told after the end of the answer."""
+
+    def __init__(self, filters: Sequence[AnswerFilter], last: EventFilter | None = None) -> None:
+        self._counting = tuple(filters)
+        self._filters: tuple[EventFilter, ...] = (*filters, last) if last else tuple(filters)
+        self._has_ended = False
+
+    @property
+    def mended(self) -> Mapping[str, int]:
+        """What all of them have mended so far, by kind; a snapshot."""
+        counts: Counter[str] = Counter()
+        for each in self._counting:
+            counts.update(each.mended)
+        return MappingProxyType(dict(counts))
+
+    def feed(self, event: ChatEvent) -> Iterator[ChatEvent]:
+        """Translate one event."""
+        return self._through(0, (event,))
+
+    def finish(self) -> Iterator[ChatEvent]:
+        """The stream has ended: each filter gives what it holds to those behind it."""
+        for number, each in enumerate(self._filters, 1):
+            yield from self._through(number, each.finish())
+
+    def _through(self, first: int, events: Iterator[ChatEvent] | tuple[ChatEvent, ...]) -> Iterator[ChatEvent]:
+        current: list[ChatEvent] = list(events)
+        for each in self._filters[first:]:
+            if not current:
+                return
+            # Nearly always one event, and this is done for each delta of every answer.
+            current = list(each.feed(current[0])) if len(current) == 1 else _fed(each, current)
+        for event in current:
+            if not self._has_ended:
+                self._has_ended = isinstance(event, Finished | Failed)
+                yield event

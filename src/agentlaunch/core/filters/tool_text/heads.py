@@ -1,0 +1,256 @@
+"""Whether a call begins here: decided from as little text as can be, so that prose is let through at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from agentlaunch.core.filters.offered import OfferedTools
+from agentlaunch.core.filters.tool_text.markup import (
+    CHANNEL,
+    CLOSERS,
+    FENCES,
+    OPENERS,
+    PARAMETER_TAGS,
+    SEPARATORS,
+    TAGS,
+    Cursor,
+    NoCall,
+)
+
+NAME_KEYS = ("name", "tool_name", "tool", "function", "action", "function_name")
+ARGUMENT_KEYS = ("arguments", "parameters", "args", "input", "tool_input", "action_input", "params", "kwargs")
+"""Templates tell models either name, and models mix them up (field report B137)."""
+
+_OTHER_KEYS = ("type", "id", "index", "call_id", "tool_call_id")
+_CALL_FENCES = ("tool_code", "tool_call", "tool")
+"""In any other block a line of Python is just that."""
+
+_MOST_OPENERS = 12
+"""DeepSeek has two and MiniMax-M3 four; more of them in a row is rubbish."""
+
+_TOOL_LISTS = ("tool_calls", "calls")
+
+
+class Form(Enum):
+    """The notation of a call."""
+
+    TAGS = auto()
+    JSON = auto()
+    NAMED = auto()
+    """A bare name, and behind it JSON, keyed tags or nothing."""
+    PYTHON = auto()
+    GEMMA = auto()
+
+
+@dataclass(frozen=True)
+class Head:
+    """A call begins: its notation, and where that starts.
+
+    `alone` calls look like what an answer may well show to the user (JSON, a markdown block): they count only when
+    nothing but their like follows them.
+    """
+
+    form: Form
+    position: int
+    alone: bool
+    fenced: bool = False
+
+
+@dataclass(frozen=True)
+class Place:
+    """What stands before: `line_start` when nothing does on the line, `after_call` when a call does."""
+
+    line_start: bool = False
+    after_call: bool = False
+
+
+def head_at(cursor: Cursor, offered: OfferedTools, place: Place) -> Head:
+    """The call that begins at the cursor. Raises NoCall, and More while it cannot be told."""
+    language = _fence(cursor) if place.line_start else None
+    wrapped = _openers(cursor) or place.after_call
+    start = cursor.position
+    marked = wrapped or language is not None
+    if cursor.one_of(TAGS) is not None:
+        _tag(cursor, offered)
+        return Head(Form.TAGS, start, alone=language is not None, fenced=language is not None)
+    if cursor.one_of((CHANNEL,)) is not None:
+        _channel(cursor, offered)
+        return Head(Form.NAMED, start + len(CHANNEL), alone=False)
+    if not marked and not place.line_start:
+        raise NoCall
+    form = _form(cursor, offered, wrapped=wrapped, marked=marked)
+    if form is Form.PYTHON and not wrapped and language not in (None, *_CALL_FENCES):
+        raise NoCall
+    return Head(form, start, alone=not wrapped, fenced=language is not None)
+
+
+def _openers(cursor: Cursor) -> bool:
+    """Pass over what wraps a call; whether there is anything."""
+    for number in range(_MOST_OPENERS):
+        if cursor.one_of(OPENERS) is None:
+            return number > 0
+        cursor.space()
+    raise NoCall
+
+
+def _form(cursor: Cursor, offered: OfferedTools, *, wrapped: bool, marked: bool) -> Form:
+    match cursor.peek():
+        case "{":
+            _json(cursor, offered, wrapped=wrapped)
+            return Form.JSON
+        case "[":
+            return _list(cursor, offered, wrapped=wrapped)
+        case _:
+            if cursor.one_of(("call:",)) is not None:
+                _offered_name(cursor, offered)
+                _expect(cursor, ("{",))
+                return Form.GEMMA
+            if not marked:
+                raise NoCall
+            return _named(cursor, offered, wrapped=wrapped)
+
+
+def _fence(cursor: Cursor) -> str | None:
+    """The language of a markdown block that opens here; NoCall for one that holds no calls."""
+    if cursor.one_of(("```",)) is None:
+        return None
+    end = cursor.text.find("\n", cursor.position)
+    language = cursor.text[cursor.position : end if end >= 0 else None].strip().lower()
+    if language not in FENCES and not (end < 0 and any(known.startswith(language) for known in FENCES)):
+        raise NoCall
+    if end < 0:
+        cursor.position = len(cursor.text)
+        cursor.peek()
+        raise NoCall
+    cursor.position = end + 1
+    cursor.space()
+    return language
+
+
+def _expect(cursor: Cursor, literals: tuple[str, ...]) -> str:
+    found = cursor.one_of(literals)
+    if found is None:
+        raise NoCall
+    return found
+
+
+def _offered_name(cursor: Cursor, offered: OfferedTools) -> str:
+    name = offered.find(cursor.name())
+    if name is None:
+        raise NoCall
+    return name
+
+
+def _needs_nothing(cursor: Cursor, offered: OfferedTools, name: str) -> bool:
+    """Whether the text ends here, and the tool can do without arguments."""
+    return cursor.peek() == "" and not offered.schema(name).required()
+
+
+def _tag(cursor: Cursor, offered: OfferedTools) -> None:
+    cursor.one_of(('"', "'"))
+    name = _offered_name(cursor, offered)
+    cursor.one_of(('"', "'"))
+    cursor.space()
+    closed = cursor.one_of((">",)) is not None
+    cursor.space()
+    own = tuple(f"<{key}>" for key in offered.schema(name).properties()) if closed else ()
+    if _needs_nothing(cursor, offered, name):
+        return
+    _expect(cursor, (*PARAMETER_TAGS, "{", *CLOSERS, *OPENERS[-1:], *own))
+
+
+def _channel(cursor: Cursor, offered: OfferedTools) -> None:
+    _offered_name(cursor, offered)
+    _expect(cursor, ("<|message|>",))
+
+
+def _named(cursor: Cursor, offered: OfferedTools, *, wrapped: bool) -> Form:
+    """A bare name in a wrapper, or a Python call in a wrapper or a block of code."""
+    while cursor.one_of(("print(",)) is not None:
+        pass
+    word = cursor.name()
+    if word == "function" and cursor.one_of(SEPARATORS) is not None:
+        word = cursor.name()
+    name = offered.find(word)
+    if name is None:
+        raise NoCall
+    cursor.space()
+    if cursor.one_of(("(",)) is not None:
+        return Form.PYTHON
+    if not wrapped:
+        raise NoCall
+    if not _needs_nothing(cursor, offered, name):
+        _expect(cursor, ("<arg_key>", "{", "```", *SEPARATORS, *CLOSERS))
+    return Form.NAMED
+
+
+def _list(cursor: Cursor, offered: OfferedTools, *, wrapped: bool) -> Form:
+    cursor.position += 1
+    cursor.space()
+    if cursor.peek() == "{":
+        _json(cursor, offered, wrapped=wrapped)
+        return Form.JSON
+    _offered_name(cursor, offered)
+    _expect(cursor, ("(",))
+    return Form.PYTHON
+
+
+def _json(cursor: Cursor, offered: OfferedTools, *, wrapped: bool) -> None:
+    """A JSON object that names an offered tool and then its arguments. Quotes may be Python's or missing."""
+    cursor.position += 1
+    while True:
+        cursor.space()
+        key = _key(cursor)
+        if key in _TOOL_LISTS:
+            _expect(cursor, ("[",))
+            cursor.space()
+            _expect(cursor, ("{",))
+        elif key in NAME_KEYS and cursor.peek() == "{":
+            cursor.position += 1
+        elif key in NAME_KEYS:
+            return _json_name(cursor, offered, wrapped=wrapped)
+        elif key in _OTHER_KEYS:
+            _text(cursor)
+            cursor.space()
+            _expect(cursor, (",",))
+        elif wrapped and (key in ARGUMENT_KEYS or offered.find(key) is not None):
+            return None
+        else:
+            raise NoCall
+
+
+def _json_name(cursor: Cursor, offered: OfferedTools, *, wrapped: bool) -> None:
+    if offered.find(_text(cursor)) is None:
+        raise NoCall
+    while True:
+        cursor.space()
+        if wrapped and cursor.one_of(("}",)) is not None:
+            return
+        _expect(cursor, (",",))
+        cursor.space()
+        key = _key(cursor)
+        if key in ARGUMENT_KEYS or (wrapped and key not in _OTHER_KEYS):
+            return
+        if key not in _OTHER_KEYS:
+            raise NoCall
+        _text(cursor)
+
+
+def _key(cursor: Cursor) -> str:
+    cursor.one_of(('"', "'"))
+    key = cursor.name().rstrip(":")
+    if cursor.text[cursor.position - 1] != ":":
+        cursor.one_of(('"', "'"))
+        cursor.space()
+        _expect(cursor, (":",))
+    cursor.space()
+    return key
+
+
+def _text(cursor: Cursor) -> str:
+    """A short string or a number."""
+    cursor.one_of(('"', "'"))
+    text = cursor.name()
+    cursor.one_of(('"', "'"))
+    return text

@@ -1,0 +1,197 @@
+"""Calls written as tags: Qwen3-Coder, Anthropic's `invoke`, MiniMax, DeepSeek's DSML, Llama's `function`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from agentlaunch.core.filters.arguments import typed
+from agentlaunch.core.filters.json_repair import Json
+from agentlaunch.core.filters.json_schema import Schema
+from agentlaunch.core.filters.offered import OfferedTools
+from agentlaunch.core.filters.tool_text.json_calls import document
+from agentlaunch.core.filters.tool_text.markup import BOUNDARY, FoundCall, NoCall
+from agentlaunch.core.filters.tool_text.open_ended import call_of, unclosed_call
+
+_PREFIX = r"(?:\w+:|[|\uff5c\u2016]DSML[|\uff5c\u2016])?"
+_HEAD = re.compile(rf"<{_PREFIX}(?:function|invoke|tool)(?:=|\s+name=)[\"']?([\w.:/-]+)[\"']?\s*>?\s*")
+_PARAMETER = re.compile(rf"\s*<{_PREFIX}parameter(?:=|\s+name=)[\"']?([^>\"'\n=]+?)[\"']?(?:\s+[^>\n]*)?>")
+_OWN_TAG = re.compile(r"\s*<([\w-]+)>")
+_END = re.compile(rf"\s*</{_PREFIX}(?:function|invoke|tool)>")
+_MARK = re.compile(rf"<(/?){_PREFIX}(parameter|function|invoke)(?:[=\s][^>\n]*)?>")
+_STRUCTURE = re.compile(
+    rf"\s*(?:<{_PREFIX}parameter[=\s]|</{_PREFIX}(?:function|invoke|tool)>|{BOUNDARY.pattern}|<{_PREFIX}(?:function|invoke)[=\s]|\Z)"
+)
+_AFTER_CALL = re.compile(rf"\s*(?:{BOUNDARY.pattern}|<{_PREFIX}(?:function|invoke)[=\s]|\Z)")
+
+
+@dataclass(frozen=True)
+class _Value:
+    """A parameter's text, where it ends with its tag, and whether it had one."""
+
+    text: str
+    end: int
+    closed: bool
+
+
+def read_tags(text: str, start: int, offered: OfferedTools) -> tuple[list[FoundCall], int]:
+    """The call whose head stands at `start` and the index behind it. Raises NoCall."""
+    head = _HEAD.match(text, start)
+    name = offered.find(head[1]) if head is not None else None
+    if head is None or name is None:
+        raise NoCall
+    if text.startswith("{", head.end()):
+        return _json_body(text, head.end(), name)
+    return _parameters(text, head.end(), name, offered.schema(name))
+
+
+def _json_body(text: str, start: int, name: str) -> tuple[list[FoundCall], int]:
+    """Llama 3.1 puts JSON between its tags."""
+    found, closed = document(text, start)
+    if not closed:
+        return [FoundCall(name, text[start:], text[start:])], len(text)
+    end = _END.match(text, found.end)
+    return [call_of(name, found.value if isinstance(found.value, dict) else {})], end.end() if end else found.end
+
+
+def _parameters(text: str, start: int, name: str, schema: Schema) -> tuple[list[FoundCall], int]:
+    known = schema.properties()
+    values: dict[str, Json] = {}
+    last: str | None = None
+    position = start
+    while True:
+        parameter = _PARAMETER.match(text, position) or _own_tag(text, position, known)
+        if parameter is None:
+            break
+        key = parameter[1].strip()
+        own = parameter.re is _OWN_TAG
+        value = _own_value(text, parameter) if own else _value(text, parameter.end(), known.keys() - values.keys())
+        values[key] = _typed(value, known.get(key), nested=own)
+        last = None if value.closed else value.text
+        position = value.end
+    end = _END.match(text, position)
+    if end is not None:
+        return [call_of(name, values)], end.end()
+    if text[position:].strip():
+        return [call_of(name, values)], position
+    return [unclosed_call(name, values, last)], len(text)
+
+
+def _own_tag(text: str, position: int, known: dict[str, Schema]) -> re.Match[str] | None:
+    """MiniMax-M3 makes the parameter's name the tag."""
+    found = _OWN_TAG.match(text, position)
+    return found if found is not None and found[1] in known else None
+
+
+def _own_value(text: str, tag: re.Match[str]) -> _Value:
+    closing = f"</{tag[1]}>"
+    end = text.find(closing, tag.end())
+    if end < 0:
+        return _Value(text[tag.end() :], len(text), closed=False)
+    return _Value(text[tag.end() : end], end + len(closing), closed=True)
+
+
+def _typed(value: _Value, schema: Schema | None, *, nested: bool) -> Json:
+    if schema is None:
+        return value.text
+    if nested and value.text.lstrip().startswith("<") and schema.types() & {"array", "object"}:
+        return _children(value.text, schema)
+    return typed(value.text, schema)
+
+
+def _children(text: str, schema: Schema) -> Json:
+    """Lists as `<item>`s and objects as their keys' tags (field report B156)."""
+    pairs = list(_pairs(text))
+    if not pairs:
+        return typed(text, schema)
+    if "array" in schema.types():
+        return [_child(inner, schema.items()) for _, inner in pairs]
+    known = schema.properties()
+    return {key: _child(inner, known.get(key)) for key, inner in pairs}
+
+
+def _pairs(text: str) -> Iterator[tuple[str, str]]:
+    """The names and texts of the tags that stand side by side in `text`."""
+    position = 0
+    while (tag := _OWN_TAG.match(text, position)) is not None:
+        closing = f"</{tag[1]}>"
+        end = text.find(closing, tag.end())
+        if end < 0:
+            return
+        yield tag[1], text[tag.end() : end]
+        position = end + len(closing)
+
+
+def _child(text: str, schema: Schema | None) -> Json:
+    return _typed(_Value(text, 0, closed=True), schema, nested=True)
+
+
+# --- where a value ends -------------------------------------------------------------------------------------------
+
+
+def _value(text: str, start: int, unused: set[str]) -> _Value:
+    """The value from `start` to its closing tag, though tags may stand in it, or be missing."""
+    end = _balanced_end(text, start)
+    if end is not None:
+        return _Value(_trimmed(text[start : end.start()]), end.end(), closed=True)
+    for mark in _MARK.finditer(text, start):
+        if _ends_unclosed(text, mark, unused):
+            closed = mark[1] == "/" and mark[2] == "parameter"
+            inner = text[start : mark.start()]
+            return _Value(_trimmed(inner, spaces=not closed), mark.end() if closed else mark.start(), closed=True)
+    boundary = _last_boundary(text, start)
+    return _Value(_trimmed(text[start:boundary], spaces=True), boundary, closed=boundary < len(text))
+
+
+def _balanced_end(text: str, start: int) -> re.Match[str] | None:
+    """The closing tag that belongs to the value, every call written out inside it being whole. None: there is none."""
+    depth = 0
+    for mark in _MARK.finditer(text, start):
+        if mark[1] == "":
+            depth += 1
+        elif depth:
+            depth -= 1
+        elif mark[2] != "parameter":
+            return None
+        elif _STRUCTURE.match(text, mark.end()):
+            return mark
+    return None
+
+
+def _ends_unclosed(text: str, mark: re.Match[str], unused: set[str]) -> bool:
+    """Whether the value ends at this mark at the latest: its own closing tag, the next parameter, the call's end."""
+    if mark[2] == "parameter":
+        if mark[1]:
+            return _STRUCTURE.match(text, mark.end()) is not None
+        parameter = _PARAMETER.match(text, mark.start())
+        return parameter is not None and parameter[1].strip() in unused and text[mark.start() - 1] in " \n>"
+    return bool(mark[1]) and _AFTER_CALL.match(text, mark.end()) is not None
+
+
+def _last_boundary(text: str, start: int) -> int:
+    """Where the marks begin that end the text, if it ends with such."""
+    end = len(text.rstrip())
+    for found in _trailing(text, start):
+        end = found
+    return end if end < len(text.rstrip()) else len(text)
+
+
+def _trailing(text: str, start: int) -> Iterator[int]:
+    """Ever earlier starts of the run of closing marks at the end of the text."""
+    marks = list(BOUNDARY.finditer(text, start))
+    end = len(text.rstrip())
+    for mark in reversed(marks):
+        if text[mark.end() : end].strip():
+            return
+        end = mark.start()
+        yield end
+
+
+def _trimmed(text: str, *, spaces: bool = False) -> str:
+    """Without the one line break that the notation puts on either side, or the one space where tags are missing."""
+    if text.startswith(("\n", "\r\n")):
+        text = text[text.index("\n") + 1 :]
+    elif spaces:
+        text = text.removeprefix(" ")
+    return text.removesuffix("\n").removesuffix("\r")

@@ -1,0 +1,163 @@
+"""A client's body of `POST /api/chat` to a request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from agentlaunch.core.ir import (
+    NO_PARAMETERS,
+    ChatRequest,
+    FunctionTool,
+    HostedTool,
+    ImagePart,
+    JsonFormat,
+    Message,
+    Reasoning,
+    Role,
+    Sampling,
+    TextPart,
+    ThinkingPart,
+    Tool,
+    ToolCallPart,
+    ToolResultPart,
+)
+from agentlaunch.core.wire.base import ProtocolError, decode_json
+from agentlaunch.core.wire.ollama_chat.arguments import arguments_text
+from agentlaunch.core.wire.ollama_chat.types import ChatMessage, Options, RequestBody, ToolCall, ToolDefinition
+
+_bodies = msgspec.json.Decoder(RequestBody)
+_tools = msgspec.json.Decoder(ToolDefinition)
+_EFFORTS = ("low", "medium", "high", "max")
+_IMAGE_STARTS = {"iVBORw0KGgo": "image/png", "/9j/": "image/jpeg", "R0lGOD": "image/gif", "UklGR": "image/webp"}
+"""Base64 of each type's first bytes: this wire sends images without their type."""
+
+
+def decode_request(body: bytes) -> ChatRequest:
+    """The request. Raises ProtocolError naming the field; fields that are not known are ignored."""
+    wire = decode_json(body, _bodies)
+    if not wire.model:
+        raise ProtocolError("model is required")
+    options = wire.options or Options()
+    stop = (options.stop,) if isinstance(options.stop, str) else tuple(options.stop or ())
+    limit = options.num_predict
+    return ChatRequest(
+        model=wire.model,
+        messages=tuple(_Conversation().messages(wire.messages or [])),
+        tools=tuple(_tool(raw, place) for place, raw in enumerate(wire.tools or ())),
+        max_output_tokens=limit if limit is not None and limit > 0 else None,  # -1 and -2 mean without end
+        stop=stop,
+        sampling=Sampling(
+            options.temperature,
+            options.top_p,
+            options.top_k,
+            options.seed,
+            options.presence_penalty,
+            options.frequency_penalty,
+        ),
+        reasoning=_reasoning(wire.think),
+        json_format=_format(wire.format),
+        stream=wire.stream is not False,
+    )
+
+
+class _Conversation:
+    """Messages with an id for every call: clients of this wire name a result's tool and often no id."""
+
+    def __init__(self) -> None:
+        self._unanswered: list[tuple[str, str]] = []
+        self._calls = 0
+
+    def messages(self, messages: list[ChatMessage]) -> Iterator[Message]:
+        """The messages; neighbouring tool messages are the results of one turn."""
+        results: list[ToolResultPart] = []
+        for place, message in enumerate(messages):
+            if message.role == "tool":
+                results.append(self._result(message))
+                continue
+            if results:
+                yield Message(Role.TOOL, tuple(results))
+                results = []
+            yield self._message(message, f"messages[{place}]")
+        if results:
+            yield Message(Role.TOOL, tuple(results))
+
+    def _message(self, message: ChatMessage, where: str) -> Message:
+        match message.role:
+            case "system":
+                return Message(Role.SYSTEM, tuple(_said(message)))
+            case "user":
+                return Message(Role.USER, (*_said(message), *map(_image, message.images or ())))
+            case "assistant":
+                thought = (ThinkingPart(message.thinking),) if message.thinking else ()
+                return Message(Role.ASSISTANT, (*thought, *_said(message), *self._made(message, where)))
+            case _:
+                raise ProtocolError(f"`{where}.role` is `{message.role}`, which this API does not know")
+
+    def _made(self, message: ChatMessage, where: str) -> Iterator[ToolCallPart]:
+        for place, call in enumerate(message.tool_calls or ()):
+            part = self._call(call, f"{where}.tool_calls[{place}]")
+            self._unanswered.append((part.id, part.name))
+            yield part
+
+    def _call(self, call: ToolCall, where: str) -> ToolCallPart:
+        if call.function is None or not call.function.name:
+            raise ProtocolError(f"`{where}.function.name` is missing")
+        self._calls += 1
+        id_ = "" if call.id is None else str(call.id)
+        return ToolCallPart(id_ or f"call_{self._calls}", call.function.name, arguments_text(call.function.arguments))
+
+    def _result(self, message: ChatMessage) -> ToolResultPart:
+        given = "" if message.tool_call_id is None else str(message.tool_call_id)
+        call_id = given or self._oldest(message.tool_name or "")
+        self._unanswered = [call for call in self._unanswered if call[0] != call_id]
+        images = tuple(map(_image, message.images or ()))
+        return ToolResultPart(call_id, (*_said(message), *images))
+
+    def _oldest(self, tool_name: str) -> str:
+        """The first call without a result, of this tool where one is named; empty for none."""
+        return next((id_ for id_, name in self._unanswered if tool_name in ("", name)), "")
+
+
+def _said(message: ChatMessage) -> list[TextPart]:
+    return [TextPart(message.content)] if message.content else []
+
+
+def _image(data: str) -> ImagePart:
+    media_type = next((kind for start, kind in _IMAGE_STARTS.items() if data.startswith(start)), "image/png")
+    return ImagePart(media_type, data)
+
+
+def _tool(raw: msgspec.Raw, place: int) -> Tool:
+    tool = decode_json(bytes(raw), _tools)
+    if tool.type != "function":
+        return HostedTool(tool.type, raw)
+    if tool.function is None:
+        raise ProtocolError(f"`tools[{place}].function` is missing")
+    function = tool.function
+    given = bytes(function.parameters) not in (b"", b"null")
+    return FunctionTool(function.name, function.description or "", function.parameters if given else NO_PARAMETERS)
+
+
+def _reasoning(think: bool | str | None) -> Reasoning | None:
+    match think:
+        case None:
+            return None
+        case bool():
+            return Reasoning(enabled=think)
+        case str() if think in _EFFORTS:
+            return Reasoning(enabled=True, effort=think)
+        case _:
+            raise ProtocolError(f"`think` is `{think}`, not one of true, false, {', '.join(_EFFORTS)}")
+
+
+def _format(raw: msgspec.Raw) -> JsonFormat | None:
+    text = bytes(raw)
+    if text in (b"", b"null", b'""'):
+        return None
+    if text == b'"json"':
+        return JsonFormat()
+    if not text.startswith(b"{"):
+        raise ProtocolError("`format` is neither `json` nor a JSON schema")
+    return JsonFormat(raw)

@@ -1,0 +1,110 @@
+"""Pulls through Ollama: how far they have come, and why they end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from agentlaunch.errors import AgentlaunchError, MachineError, RemoteError, UserError
+from agentlaunch.runtimes.ollama_control import OllamaControl, Refused
+
+SILENCE_S = 600.0
+"""A pull may say nothing for this long: the digest of 60 GB is computed without a word in between."""
+
+
+@dataclass(frozen=True)
+class PullProgress:
+    """How far a pull has come, in Ollama's words and in bytes. `total_bytes` grows as layers become known."""
+
+    status: str
+    completed_bytes: int
+    total_bytes: int
+
+
+OnProgress = Callable[[PullProgress], None]
+
+
+class PullLedger:
+    """The layers of one pull added up. The sum never falls, though Ollama's own counts do (report B306)."""
+
+    def __init__(self) -> None:
+        self._layers: dict[str, tuple[int, int]] = {}
+
+    def note(self, status: str, digest: str, total: int, completed: int) -> PullProgress:
+        """Take one line of a pull; its figures in bytes, 0 where it has none."""
+        if digest:
+            known_total, known_completed = self._layers.get(digest, (0, 0))
+            total = max(total, known_total)
+            self._layers[digest] = (total, min(max(completed, known_completed), total))
+        return PullProgress(
+            status,
+            sum(completed for _, completed in self._layers.values()),
+            sum(total for total, _ in self._layers.values()),
+        )
+
+
+async def pull(control: OllamaControl, name: str, on_progress: OnProgress, silence_s: float = SILENCE_S) -> None:
+    """Have the server fetch `name`; only its word `success` counts. What was fetched stays, and a second try goes on.
+
+    Raises UserError `unknown-model`, MachineError `disk-full`, `ollama-too-old`, RemoteError `pull-failed`,
+    `pull-incomplete`, and what the control side raises.
+    """
+    ledger = PullLedger()
+    try:
+        async with aclosing(control.pull(name, silence_s)) as lines:
+            async for line in lines:
+                if line.status == "success":
+                    return
+                on_progress(ledger.note(line.status or "", line.digest or "", line.total or 0, line.completed or 0))
+    except Refused as refused:
+        raise _failed(name, refused, control) from refused
+    raise RemoteError("pull-incomplete", f"the download of `{name}` ended before it was whole", _again(name))
+
+
+_REASONS: tuple[tuple[re.Pattern[str], Callable[[str, str], AgentlaunchError]], ...] = (
+    (
+        re.compile(r"no space left|not enough space|disk quota", re.IGNORECASE),
+        lambda name, said: MachineError(
+            "disk-full",
+            f"the disk is full where Ollama keeps `{name}`: {said}",
+            "make room (ollama rm MODEL), restart Ollama, then pull again: what was fetched is kept",
+        ),
+    ),
+    (
+        re.compile(r"file does not exist|not found|invalid model name|manifest unknown", re.IGNORECASE),
+        lambda name, said: UserError(
+            "unknown-model", f"Ollama's library has no `{name}`: {said}", "look for it: https://ollama.com/search"
+        ),
+    ),
+    (
+        re.compile(r"newer version of ollama|requires? (?:a )?newer|\b412\b", re.IGNORECASE),
+        lambda name, said: MachineError(
+            "ollama-too-old",
+            f"`{name}` needs a newer Ollama: {said}",
+            "update Ollama and restart its server: https://ollama.com/download",
+        ),
+    ),
+    (
+        re.compile(r"e3b0c44298fc", re.IGNORECASE),  # the digest of nothing (report B311)
+        lambda name, said: RemoteError(
+            "pull-failed",
+            f"the network gave an empty file for `{name}`: {said}",
+            "does a proxy filter downloads? HTTPS_PROXY counts where `ollama serve` was started",
+        ),
+    ),
+)
+
+
+def _failed(name: str, refused: Refused, control: OllamaControl) -> AgentlaunchError:
+    if refused.status in (401, 403, 503):
+        return control.error(refused)
+    for pattern, make in _REASONS:
+        if pattern.search(refused.sentence):
+            return make(name, refused.sentence)
+    return RemoteError("pull-failed", f"the download of `{name}` failed: {refused.sentence}", _again(name))
+
+
+def _again(name: str) -> str:
+    return f"go on where it stopped: ollama pull {name}"

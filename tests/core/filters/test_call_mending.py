@@ -1,0 +1,349 @@
+"""Calls that servers send as calls: names and arguments as the schemas want them, and what is left alone."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.core.filters.answers import LIMIT, REQUEST, TOOLS, Outcome, call, filtered, outcome, parsed, tool
+from tests.core.strategies import json_object_texts
+
+from agentlaunch.core.filters.arguments import Arguments, mended, typed
+from agentlaunch.core.filters.calls import CUT_OFF, CallMender
+from agentlaunch.core.filters.json_schema import Schema, type_of
+from agentlaunch.core.filters.mending import Mend
+from agentlaunch.core.filters.offered import OfferedTools
+from agentlaunch.core.filters.tool_calls import DELTAS_A_PING
+from agentlaunch.core.ir import (
+    ChatEvent,
+    ChatFault,
+    ChatRequest,
+    ErrorKind,
+    Failed,
+    Finished,
+    Ping,
+    Started,
+    StopReason,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallEnd,
+    ToolCallStart,
+    Usage,
+    UsageReport,
+)
+
+RAW = 5
+"""Stands for arguments that come out as they went in."""
+
+
+def schema(**document: object) -> Schema:
+    return Schema.parse(msgspec.Raw(json.dumps(document).encode()))
+
+
+MENDED: list[tuple[str, str, str, object, set[str]]] = [
+    ("B117", "f", '{"n": "180000"}', {"n": 180000}, {"type"}),
+    ("B117", "Write", '{"path": "True", "flag": "True"}', {"path": "True", "flag": True}, {"type"}),
+    ("B117", "Write", '{"path": "a", "flag": "false"}', {"path": "a", "flag": False}, {"type"}),
+    ("B117", "Write", '{"path": "a", "mode": "10"}', {"path": "a", "mode": 10}, {"type"}),
+    ("B117", "Write", '{"path": "10"}', RAW, set()),
+    ("B136", "Write", '{"path": "a"}]', {"path": "a"}, {"json"}),
+    ("B136", "Write", '[{"path": "a"}]', {"path": "a"}, {"json"}),
+    ("B136", "Write", '{"path": "a"} and so on', {"path": "a"}, {"json"}),
+    ("B140", "Write", '{"path": "a"}}', {"path": "a"}, {"json"}),
+    ("B150", "Write", '{"path": "a", "mode": "5000", "flag": null}', {"path": "a", "mode": 5000}, {"type", "null"}),
+    ("B150", "f", '{"a": null, "s": "x"}', {"s": "x"}, {"null"}),
+    ("B153", "Write", '{"path": 2662, "content": true}', {"path": "2662", "content": "true"}, {"type"}),
+    ("B154", "Write", 'json\n{"path": "a"}', {"path": "a"}, {"json"}),
+    ("B154", "Write", '\ufeff```json\n{"path": "a"}\n```', {"path": "a"}, {"json"}),
+    ("", "list_files", "", {}, {"empty"}),
+    ("", "list_files", " \n", {}, {"empty"}),
+    ("", "list_files", "null", {}, {"empty"}),
+    ("", "list_files", "[]", {}, {"empty"}),
+    ("", "list_files", '""', {}, {"double_encoded", "empty"}),
+    ("", "list_files", "```json\n```", {}, {"empty"}),
+    ("", "Write", '"{\\"path\\": \\"a\\"}"', {"path": "a"}, {"double_encoded"}),
+    ("", "Write", '{"arguments": {"path": "a"}}', {"path": "a"}, {"double_encoded"}),
+    ("", "Write", '{"name": "Write", "parameters": "{\\"path\\": \\"a\\"}"}', {"path": "a"}, {"double_encoded"}),
+    ("", "Write", '{"type": "object", "properties": {"path": "a"}}', {"path": "a"}, {"double_encoded"}),
+    ("", "Write", '{"arguments": 5}', RAW, set()),
+    ("", "Write", '{"input": "no"}', RAW, set()),
+    ("", "Write", '"text"', RAW, set()),
+    ("", "Write", "5", RAW, set()),
+    ("", "Write", '[["a"]]', RAW, set()),
+    ("", "Write", '{"path": "a"', {"path": "a"}, {"unterminated"}),
+    ("", "Write", "{'path': 'a', 'flag': True,}", {"path": "a", "flag": True}, {"json"}),
+    ("", "Write", '{"path": "a", "content": "one\ntwo"}', {"path": "a", "content": "one\ntwo"}, {"json"}),
+    ("", "Write", '{"path": "a" "content": "b"}', {"path": "a", "content": "b"}, {"json"}),
+    ("", "Write", '{"path": "a"}{"path": "a"}', {"path": "a"}, {"json"}),
+    ("", "Write", '{"path": "a"} {"path": "b', {"path": "a"}, {"json"}),
+    ("", "f", '{"n": 1.0, "s": 1.0}', {"n": 1.0, "s": "1.0"}, {"type"}),
+    ("", "Write", '{"path": "a", "mode": 5.0}', {"path": "a", "mode": 5}, {"type"}),
+    ("", "Write", '{"path": "a", "mode": "5.0"}', {"path": "a", "mode": 5}, {"type"}),
+    ("", "Write", '{"path": "a", "mode": "5.5"}', RAW, set()),
+    ("", "Write", '{"path": "a", "mode": "many"}', RAW, set()),
+    ("", "f", '{"n": "1e3"}', {"n": 1000.0}, {"type"}),
+    ("", "f", '{"n": "-1.5"}', {"n": -1.5}, {"type"}),
+    ("", "f", '{"a": "[1, 2]", "o": "{\'k\': 1}"}', {"a": [1, 2], "o": {"k": 1}}, {"type"}),
+    ("", "f", '{"a": "no list"}', RAW, set()),
+    ("", "f", '{"o": [{"k": 1}]}', {"o": {"k": 1}}, {"type"}),
+    ("", "Write", '{"path": "a", "content": {"k": [1]}}', {"path": "a", "content": '{"k": [1]}'}, {"type"}),
+    ("", "Write", '{"path": "a", "content": ["b"]}', {"path": "a", "content": '["b"]'}, {"type"}),
+    ("", "Write", '{"Path": "a", "CONTENT": "b"}', {"path": "a", "content": "b"}, {"key"}),
+    ("", "Write", '{"path": "a", "Path": "b"}', RAW, set()),
+    ("", "bash", '{"command": "ls", "why": "x"}', {"command": "ls"}, {"extra"}),
+    ("", "bash", '{"why": "x"}', RAW, set()),
+    ("", "Write", '{"path": "a", "why": "x"}', RAW, set()),
+    ("", "Write", '{"path": null}', RAW, set()),
+    ("", "f", '{"n": 1e999}', RAW, set()),
+    ("", "f", '{"n": 1e999, "s": 1}', RAW, {"type"}),
+    ("", "f", "{'n': 1e999}", {}, {"json"}),
+    ("", "Write", '{"path": 1e999}', {"path": "inf"}, {"type"}),
+    ("", "Write", '{"path": [1e999]}', {"path": "[inf]"}, {"type"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "expected", "kinds"),
+    [pytest.param(*case[1:], marks=[pytest.mark.report(case[0])] if case[0] else []) for case in MENDED],
+)
+def test_arguments_become_what_the_schema_wants_where_that_is_plain(
+    name: str, arguments: str, expected: object, kinds: set[str]
+) -> None:
+    events, counts = filtered(call(arguments, name), StopReason.TOOL_CALLS)
+    [told] = [event.arguments for event in events if isinstance(event, ToolCallDelta)]
+    assert (told if expected == RAW else parsed(told)) == (arguments if expected == RAW else expected)
+    assert set(counts) == kinds
+
+
+@given(json_object_texts)
+def test_valid_arguments_pass_byte_for_byte(text: str) -> None:
+    events, counts = filtered(call(text, "anything"), request=ChatRequest("m", (), tools=(tool("anything"),)))
+    assert "".join(event.arguments for event in events if isinstance(event, ToolCallDelta)) == text
+    assert counts == {}
+
+
+@given(
+    st.text(max_size=60) | st.lists(st.sampled_from([*list("{}[]\":,\\\n'"), "true", "1", "path", "a"])).map("".join)
+)
+def test_whatever_the_arguments_are_they_are_mended_or_left(text: str) -> None:
+    found = mended(text, OfferedTools(TOOLS).schema("Write"))
+    assert found.texts == (text,) if not found.whole else all(parsed(each) is not None for each in found.texts)
+    again = [mended(each, OfferedTools(TOOLS).schema("Write")) for each in found.texts if found.whole]
+    assert all(not each.kinds for each in again)
+
+
+@pytest.mark.report("B057")
+def test_two_objects_in_one_calls_arguments_are_two_calls() -> None:
+    events, counts = filtered(call('{"path": "a.rs"}{"path": "b.rs"}'), StopReason.TOOL_CALLS)
+    calls = [event for event in events if isinstance(event, ToolCallStart | ToolCallDelta)]
+    assert calls == [
+        ToolCallStart("c1", "Write"),
+        ToolCallDelta('{"path": "a.rs"}'),
+        ToolCallStart("c1_2", "Write"),
+        ToolCallDelta('{"path": "b.rs"}'),
+    ]
+    assert set(counts) == {"json", "split"}
+
+
+def test_the_name_of_a_call_is_respelled_and_an_unknown_one_left() -> None:
+    events, counts = filtered([*call("{}", "LIST-FILES"), *call("{broken", "nobody", "c2")], StopReason.TOOL_CALLS)
+    assert [event.name for event in events if isinstance(event, ToolCallStart)] == ["list_files", "nobody"]
+    assert events[-1] == Finished(StopReason.TOOL_CALLS)
+    assert counts == {"name": 1}
+
+
+def test_custom_and_namespaced_calls_are_left_alone() -> None:
+    events = [ToolCallStart("c1", "Write", "custom"), ToolCallDelta("free"), ToolCallEnd()]
+    events += [ToolCallStart("c2", "Write", namespace="other"), ToolCallDelta("{'"), ToolCallEnd()]
+    told, counts = filtered(events, StopReason.TOOL_CALLS)
+    assert (told[1:-2], counts) == (events, {})
+
+
+def test_a_held_call_gives_signs_of_life_and_lets_pings_through() -> None:
+    pieces = [ToolCallDelta(" ") for _ in range(DELTAS_A_PING)]
+    events, _ = filtered([ToolCallStart("c", "list_files"), Ping(), *pieces, ToolCallEnd()])
+    assert events[1:4] == [Ping(), Ping(), ToolCallStart("c", "list_files")]
+
+
+# --- calls that broke off ----------------------------------------------------------------------------------------
+
+
+BROKEN = [
+    '{"path": "a", "content": "half',
+    '{"path": "a",',
+    '{"content": """doc',
+    '{"content": "b"',
+    '{"path": tru',
+    "{oops",
+    "1 2",
+]
+
+
+@pytest.mark.report("B124")
+@pytest.mark.parametrize("arguments", BROKEN)
+def test_broken_arguments_are_told_as_they_are_and_as_a_cut_off(arguments: str) -> None:
+    assert outcome(*call(arguments), reason=StopReason.TOOL_CALLS) == Outcome(
+        calls=(("Write", arguments),), reason=StopReason.MAX_TOKENS
+    )
+
+
+@pytest.mark.report("B124")
+@pytest.mark.parametrize("tokens", [10, LIMIT])
+def test_missing_brackets_are_not_put_in_when_the_limit_was_hit(tokens: int) -> None:
+    reason = StopReason.MAX_TOKENS if tokens < LIMIT else StopReason.TOOL_CALLS
+    found = outcome(*call('{"path": "a"'), reason=reason, output_tokens=tokens)
+    assert found == Outcome(calls=(("Write", '{"path": "a"'),), reason=StopReason.MAX_TOKENS)
+
+
+def test_a_whole_call_before_the_limit_is_whole() -> None:
+    assert outcome(*call('{"path": "a"}'), reason=StopReason.MAX_TOKENS).calls == (("Write", {"path": "a"}),)
+
+
+def test_only_the_last_call_can_have_been_cut() -> None:
+    found = outcome(*call('{"path": "a"'), *call('{"path": "b"', call_id="c2"), reason=StopReason.MAX_TOKENS)
+    assert found.calls == (("Write", {"path": "a"}), ("Write", '{"path": "b"'))
+    assert outcome(*call('{"path": "a"'), "text", reason=StopReason.MAX_TOKENS).calls == (("Write", {"path": "a"}),)
+
+
+def test_free_text_that_was_cut_is_replaced_by_words_that_no_tool_takes() -> None:
+    events, counts = filtered(call('{"input": "*** Begin Patch', "apply_patch"), StopReason.MAX_TOKENS)
+    assert [event.arguments for event in events if isinstance(event, ToolCallDelta)] == [CUT_OFF]
+    assert (events[-1], counts) == (Finished(StopReason.MAX_TOKENS), {"cut_off": 1})
+
+
+@pytest.mark.parametrize("arguments", ["*** Begin Patch", '{"input": "x"}', '"x"', '{"input": "a"b"}'])
+def test_free_text_is_left_to_the_filter_that_knows_it(arguments: str) -> None:
+    events, counts = filtered(call(arguments, "apply_patch"), StopReason.TOOL_CALLS)
+    assert [event.arguments for event in events if isinstance(event, ToolCallDelta)] == [arguments]
+    assert (events[-1], counts) == (Finished(StopReason.TOOL_CALLS), {})
+
+
+def mender_events(*events: ChatEvent) -> list[ChatEvent]:
+    mender = CallMender(REQUEST, OfferedTools(TOOLS))
+    return [*(out for event in events for out in mender.feed(event)), *mender.finish()]
+
+
+def test_a_failed_answer_tells_no_call_that_is_open_or_in_doubt() -> None:
+    fault, usage = Failed(ChatFault(ErrorKind.INTERNAL, "x")), UsageReport(Usage(1))
+    assert mender_events(Started(), *call('{"path": "a"'), usage, fault) == [Started(), usage, fault]
+    assert mender_events(Started(), *call("{}")[:-1], fault) == [Started(), fault]
+    assert mender_events(Started(), *call('{"path": "a"')) == [Started()]
+    assert mender_events(Started(), ToolCallEnd(), TextDelta("x")) == [Started(), TextDelta("x")]
+
+
+# --- schemas -----------------------------------------------------------------------------------------------------
+
+DEFINED = {
+    "type": "object",
+    "$defs": {
+        "count": {"type": "integer"},
+        "loop": {"$ref": "#/$defs/loop"},
+        "list": {"type": "array", "items": {"type": "integer"}},
+    },
+    "properties": {
+        "count": {"$ref": "#/$defs/count"},
+        "loop": {"$ref": "#/$defs/loop"},
+        "gone": {"$ref": "#/$defs/gone"},
+        "far": {"$ref": "https://schemas.example/x"},
+        "root": {"$ref": "#"},
+        "either": {"anyOf": [{"type": "integer"}, {"type": "null"}, True]},
+        "word": {"enum": ["Read", "write_all"]},
+        "fixed": {"const": 5},
+        "maybe": {"type": "integer", "nullable": True},
+        "numbers": {"$ref": "#/$defs/list"},
+        "words": {"type": "array", "items": {"type": "string"}},
+        "objects": {"type": "array", "items": {"type": "object"}},
+        "both": {"type": ["string", "integer"]},
+        "deep": {"properties": {"n": {"type": "integer"}}},
+        "open": True,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given_value", "expected"),
+    [
+        ({"count": "5"}, {"count": 5}),
+        ({"loop": "5"}, RAW),
+        ({"gone": "5"}, RAW),
+        ({"far": "5"}, RAW),
+        ({"root": {"count": "5"}}, {"root": {"count": 5}}),
+        ({"either": "5"}, {"either": 5}),
+        ({"either": "null"}, {"either": None}),
+        ({"either": None}, RAW),
+        ({"either": "x"}, RAW),
+        ({"word": "read"}, {"word": "Read"}),
+        ({"word": "WriteAll"}, {"word": "write_all"}),
+        ({"word": "other"}, RAW),
+        ({"word": "Read"}, RAW),
+        ({"fixed": "5"}, {"fixed": 5}),
+        ({"maybe": ""}, {"maybe": None}),
+        ({"numbers": ["1", 2]}, {"numbers": [1, 2]}),
+        ({"numbers": 5}, {"numbers": [5]}),
+        ({"numbers": "x"}, RAW),
+        ({"words": "x"}, {"words": ["x"]}),
+        ({"words": ""}, RAW),
+        ({"words": '["x"]'}, {"words": ["x"]}),
+        ({"words": '["x"'}, {"words": ['["x"']}),
+        ({"objects": '{"k": 1}'}, {"objects": [{"k": 1}]}),
+        ({"objects": {"k": 1}}, {"objects": [{"k": 1}]}),
+        ({"both": "5"}, RAW),
+        ({"both": 5}, RAW),
+        ({"deep": '{"n": "1"}'}, {"deep": {"n": 1}}),
+        ({"open": None}, RAW),
+        ({"unknown": "5"}, RAW),
+    ],
+)
+def test_references_alternatives_and_enums_are_followed(given_value: object, expected: object) -> None:
+    text = json.dumps(given_value)
+    found = mended(text, schema(**DEFINED))
+    assert parsed(found.texts[0]) == (given_value if expected == RAW else expected)
+    assert bool(found.kinds) is (expected != RAW)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"true", b"[]", b"{broken", b'{"properties": 5, "required": "x", "type": 7, "enum": 5}']
+)
+def test_what_is_no_schema_allows_everything(raw: bytes) -> None:
+    assert mended('{"a": "5"}', Schema.parse(msgspec.Raw(raw))) == Arguments(('{"a": "5"}',))
+
+
+def test_json_in_json_in_json_is_read_to_a_bounded_depth() -> None:
+    text = '{"path": "a"}'
+    for _ in range(5):
+        text = json.dumps(text)
+    write = OfferedTools(TOOLS).schema("Write")
+    assert mended(text, write) == Arguments((text,), (Mend.DOUBLE_ENCODED,))
+    assert mended(json.loads(json.loads(text)), write).texts == ('{"path": "a"}',)
+
+
+def test_a_value_is_compared_with_the_schema_to_a_bounded_depth() -> None:
+    node: dict[str, object] = {"type": "integer"}
+    value: object = "5"
+    for _ in range(60):
+        node = {"type": "object", "properties": {"a": node}}
+        value = {"a": value}
+    text = json.dumps(value)
+    assert mended(text, schema(**node)) == Arguments((text,))
+
+
+def test_the_types_of_values_are_told_apart() -> None:
+    values = [None, True, 1, 1.5, "x", [], {}]
+    assert [type_of(value) for value in values] == ["null", "boolean", "integer", "number", "string", "array", "object"]  # type: ignore[arg-type]
+
+
+def test_text_is_typed_by_the_schema_and_stays_text_where_that_is_allowed() -> None:
+    assert typed(" 5 ", schema(type="integer")) == 5
+    assert typed(" 5 ", schema(type=["integer", "string"])) == " 5 "
+    assert typed(" 5 ", schema()) == " 5 "
+
+
+def test_a_count_is_a_snapshot() -> None:
+    mender = CallMender(REQUEST, OfferedTools(TOOLS))
+    before = mender.mended
+    for event in [Started(), *call("{'path': 'a'}")]:
+        list(mender.feed(event))
+    assert (before, mender.mended) == ({}, {Mend.JSON: 1})

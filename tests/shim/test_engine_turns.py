@@ -1,0 +1,282 @@
+"""Turns at an engine of ours, over HTTP, before a double that counts its slots' tokens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+import pytest
+from tests.shim.doubles import GENEROUS_S, TOKEN, live
+from tests.shim.slot_engine import SlotEngine
+
+from agentlaunch.shim import prefix_files
+
+T = TypeVar("T")
+
+SYSTEM = {"role": "system", "content": "Rules. " * 200}
+PREFIX = len("<system>" + "Rules. " * 200 + "<user>")
+
+
+def run(work: Coroutine[None, None, T]) -> T:
+    return asyncio.run(asyncio.wait_for(work, 30))
+
+
+class Client:
+    """An agent: `ask` is one turn, with the whole history each time."""
+
+    def __init__(self, http: httpx.AsyncClient, *messages: dict[str, str]) -> None:
+        self._http = http
+        self.messages = list(messages)
+
+    async def ask(self, words: str) -> str:
+        self.messages.append({"role": "user", "content": words})
+        body = {"model": "local-model", "messages": self.messages, "stream": False}
+        response = await self._http.post("/v1/chat/completions", json=body)
+        assert response.status_code == 200, response.text
+        answer = str(response.json()["choices"][0]["message"]["content"])
+        self.messages.append({"role": "assistant", "content": answer})
+        return answer
+
+
+@asynccontextmanager
+async def shim_of(engine: SlotEngine, max_bytes: int = 10**6, window: int = 0) -> AsyncIterator[httpx.AsyncClient]:
+    """A shim of its own before the engine, as after a restart."""
+    async with (
+        engine.running(max_bytes, window) as session,
+        live(session) as url,
+        httpx.AsyncClient(
+            base_url=url, headers={"authorization": f"Bearer {TOKEN}"}, trust_env=False, timeout=GENEROUS_S
+        ) as http,
+    ):
+        yield http
+
+
+def test_a_prefix_is_saved_at_its_first_use_and_restored_for_the_next_session(tmp_path: Path) -> None:
+    async def work() -> tuple[SlotEngine, SlotEngine]:
+        first, second = SlotEngine(tmp_path), SlotEngine(tmp_path)
+        async with shim_of(first) as http:
+            assert await Client(http, SYSTEM).ask("Mend it") == "Yes."
+        async with shim_of(second) as http:
+            assert await Client(http, SYSTEM).ask("Explain it") == "Yes."
+        return first, second
+
+    first, second = run(work())
+    assert (first.calls, first.cached) == (["prefill 0", "save 0", "chat 0"], [PREFIX])
+    assert (second.calls, second.cached) == (["restore 0", "chat 0"], [PREFIX])
+
+
+def test_what_is_saved_holds_nothing_of_the_user_s_own_words(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with shim_of(SlotEngine(tmp_path)) as http:
+            await Client(http, SYSTEM).ask("my secret")
+
+    run(work())
+    (kept,) = prefix_files.read_kept(tmp_path)
+    assert kept.token_count == PREFIX
+    assert all(b"secret" not in path.read_bytes() for path in tmp_path.iterdir())
+    assert all(path.stat().st_mode & 0o077 == 0 for path in tmp_path.iterdir())
+
+
+def test_a_title_and_another_session_leave_the_conversation_in_its_slot(tmp_path: Path) -> None:
+    async def work() -> SlotEngine:
+        engine = SlotEngine(tmp_path)
+        async with shim_of(engine) as http:
+            conversation = Client(http, SYSTEM)
+            await conversation.ask("Mend it")
+            await Client(http, {"role": "system", "content": "A title."}).ask("Mend it")
+            await conversation.ask("Go on")
+            await Client(http, {"role": "system", "content": "Another title."}).ask("Go on")
+            await conversation.ask("And on")
+        return engine
+
+    engine = run(work())
+    chats = [call for call in engine.calls if call.startswith("chat")]
+    assert chats == ["chat 0", "chat 1", "chat 0", "chat 1", "chat 0"]
+    turns = [PREFIX + len("Mend it"), PREFIX + len("Mend it" + "<assistant>Yes.<user>" + "Go on")]
+    assert engine.cached[2::2] == turns
+
+
+def test_one_request_is_answered_at_a_time_in_the_order_of_their_arrival(tmp_path: Path) -> None:
+    async def work() -> SlotEngine:
+        engine = SlotEngine(tmp_path, hold=asyncio.Event())
+        async with shim_of(engine) as http:
+            asking = []
+            for number in range(3):
+                asking.append(asyncio.create_task(Client(http).ask(f"question {number}")))
+                await asyncio.sleep(0.05)
+            assert engine.hold is not None
+            engine.hold.set()
+            await asyncio.gather(*asking)
+        return engine
+
+    engine = run(work())
+    assert engine.most_at_once == 1
+    assert engine.calls == ["chat 0", "chat 1", "chat 0"]
+
+
+def test_a_client_that_leaves_leaves_the_queue(tmp_path: Path) -> None:
+    async def work() -> SlotEngine:
+        engine = SlotEngine(tmp_path, hold=asyncio.Event())
+        async with shim_of(engine) as http:
+            first = asyncio.create_task(Client(http).ask("first"))
+            await engine.arrived.acquire()
+            waiting = asyncio.create_task(Client(http).ask("never asked"))
+            last = asyncio.create_task(Client(http).ask("last"))
+            await asyncio.sleep(0.1)
+            waiting.cancel()
+            await asyncio.wait({waiting})
+            await asyncio.sleep(0.1)
+            assert engine.hold is not None
+            engine.hold.set()
+            await asyncio.gather(first, last)
+        return engine
+
+    engine = run(work())
+    assert sorted(engine.slots) == ["<user>first", "<user>last"]
+
+
+def test_a_client_that_leaves_in_its_turn_gives_the_engine_to_the_next(tmp_path: Path) -> None:
+    async def work() -> SlotEngine:
+        engine = SlotEngine(tmp_path, hold=asyncio.Event())
+        async with shim_of(engine) as http:
+            leaving = asyncio.create_task(Client(http).ask("never answered"))
+            await engine.arrived.acquire()
+            following = asyncio.create_task(Client(http).ask("next"))
+            await asyncio.sleep(0.1)
+            assert len(engine.calls) == 1
+            leaving.cancel()
+            await engine.arrived.acquire()
+            assert engine.hold is not None
+            engine.hold.set()
+            await following
+        return engine
+
+    assert run(work()).cached == [0]
+
+
+async def _sessions(engine: SlotEngine, count: int, **options: int) -> SlotEngine:
+    """So many sessions on one shim, each with a question of its own."""
+    async with shim_of(engine, **options) as http:
+        for number in range(count):
+            assert await Client(http, SYSTEM).ask(f"{number}. question") == "Yes."
+    return engine
+
+
+def damage(folder: Path) -> None:
+    (state,) = folder.glob("*.slot")
+    state.write_bytes(state.read_bytes()[:-100])
+
+
+def test_a_damaged_state_never_reaches_the_engine(tmp_path: Path) -> None:
+    run(_sessions(SlotEngine(tmp_path), 1))
+    damage(tmp_path)
+    engine = run(_sessions(SlotEngine(tmp_path), 1))
+    assert engine.calls == ["prefill 0", "save 0", "chat 0"]
+    assert len(prefix_files.read_kept(tmp_path)) == 1
+
+
+def test_other_conversations_make_room_for_what_is_restored(tmp_path: Path) -> None:
+    engine = SlotEngine(tmp_path, room=2000)
+    run(_sessions(engine, 2))
+    assert engine.calls[3:] == ["restore 1", "erase 0", "restore 1", "chat 1"]
+    assert engine.cached == [PREFIX, PREFIX]
+
+
+def test_a_state_that_the_engine_does_not_use_is_removed_and_at_last_not_asked_for(tmp_path: Path) -> None:
+    engine = SlotEngine(tmp_path, uses_restored=False, cuts=False)
+    run(_sessions(engine, 6))
+    assert [call.split()[0] for call in engine.calls] == [
+        *("prefill", "save", "chat"),
+        *("restore", "chat"),
+        *("prefill", "save", "chat"),
+        *("restore", "chat"),
+        "chat",
+        "chat",
+    ]
+    assert prefix_files.read_kept(tmp_path) == ()
+
+
+def test_a_state_that_cannot_be_cut_serves_only_what_begins_with_all_of_it(tmp_path: Path) -> None:
+    async def work() -> SlotEngine:
+        engine = SlotEngine(tmp_path, cuts=False)
+        changed = {"role": "system", "content": "Rules. " * 150 + "Others."}
+        async with shim_of(engine) as http:
+            await Client(http, SYSTEM).ask("first")
+            await Client(http, changed).ask("second: nothing of the cut state is used")
+            await Client(http, {**changed, "content": changed["content"] + "!"}).ask("third: it is not tried again")
+            await Client(http, SYSTEM).ask("fourth: whole")
+        return engine
+
+    engine = run(work())
+    assert [call.split()[0] for call in engine.calls] == [
+        *("prefill", "save", "chat"),
+        *("restore", "chat"),
+        *("prefill", "save", "chat"),
+        *("restore", "chat"),
+    ]
+    assert engine.cached == [PREFIX, 0, len("<system>" + "Rules. " * 150 + "Others.!<user>"), PREFIX]
+
+
+@pytest.mark.parametrize(("limit", "kept"), [(1400, 0), (1500, 1), (2000, 1), (4000, 2)])
+def test_the_states_fit_the_limit_and_one_that_never_fits_is_not_saved_again(
+    tmp_path: Path, limit: int, kept: int
+) -> None:
+    async def work() -> SlotEngine:
+        engine = SlotEngine(tmp_path)
+        async with shim_of(engine, limit) as http:
+            for name in ("one", "two"):
+                await Client(http, {"role": "system", "content": f"{name} " * 350}).ask("hi")
+        return engine
+
+    engine = run(work())
+    assert len(list(tmp_path.glob("*.slot"))) == len(prefix_files.read_kept(tmp_path)) == kept
+    assert engine.calls.count("save 0") + engine.calls.count("save 1") == (1 if kept == 0 else 2)
+
+
+def test_past_the_window_the_other_conversation_is_known_to_be_gone(tmp_path: Path) -> None:
+    async def work() -> SlotEngine:
+        engine = SlotEngine(tmp_path)
+        async with shim_of(engine, window=2500) as http:
+            conversation = Client(http, SYSTEM)
+            await conversation.ask("Mend it")
+            await Client(http, {"role": "system", "content": "Other. " * 200}).ask("hi")
+            engine.slots[0] = ""  # as llama.cpp does when the cache that they share is full
+            await conversation.ask("Go on")
+        return engine
+
+    engine = run(work())
+    assert engine.calls[-2].startswith("restore")
+    assert engine.cached[-1] == PREFIX
+
+
+def test_a_prompt_that_does_not_fit_is_not_computed_for_nothing(tmp_path: Path) -> None:
+    engine = SlotEngine(tmp_path)
+    run(_sessions(engine, 1, window=1000))
+    assert engine.calls == ["chat 0"]
+
+
+def test_a_short_prompt_is_not_worth_a_file(tmp_path: Path) -> None:
+    async def work() -> SlotEngine:
+        engine = SlotEngine(tmp_path)
+        async with shim_of(engine) as http:
+            await Client(http).ask("hi")
+        return engine
+
+    assert run(work()).calls == ["chat 0"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_engine_that_knows_no_slots_still_answers(tmp_path: Path) -> None:
+    class Old(SlotEngine):
+        async def _template(self, request: object) -> object:  # type: ignore[override]
+            from starlette.responses import JSONResponse
+
+            return JSONResponse({"error": {"message": "not found"}}, 404)
+
+    engine = Old(tmp_path)
+    run(_sessions(engine, 2))
+    assert engine.calls == ["chat 0", "chat 1"]
