@@ -21,7 +21,8 @@ from agentlaunch.core.ir import ChatRequest, Message, Part, Role, TextPart, Tool
 _REMINDER = "<system-reminder>"
 """How Claude Code marks what is said in the user's place and not by them (facts/agents.md 2.1)."""
 
-_DATE = re.compile(r"^[ \t]*Today's date(?: is|:)[^\n]{1,40}\n?", re.MULTILINE)
+_DATE_WORDS = "Today's date"
+_DATE = re.compile(rf"^[ \t]*{_DATE_WORDS}(?: is|:)[^\n]{{1,40}}\n?", re.MULTILINE)
 """The line of Claude Code 2.1.331 (`Today's date is 2026-11-25.`) and OpenCode 1.18.33 (`  Today's date: ...`)."""
 
 _GIT_STATUS = "# gitStatus\n"
@@ -90,7 +91,8 @@ class _Opening:
         return (*self.constant, *self.git, *date, *self.own)
 
     def _without_date(self, part: Part) -> Part:
-        if not isinstance(part, TextPart):
+        # The plain search first: on 40 KB of text it takes a hundredth of what the expression takes.
+        if not isinstance(part, TextPart) or _DATE_WORDS not in part.text:
             return part
         self.dates += [line.strip() for line in _DATE.findall(part.text)]
         kept = _DATE.sub("", part.text)
