@@ -45,6 +45,12 @@ def test_a_removed_state_file_hides_a_shim_that_still_holds_the_lock(dirs: Dirs)
     lock.release()
 
 
+def test_a_state_file_that_cannot_be_removed_does_not_stop_the_end_of_the_shim(dirs: Dirs) -> None:
+    dirs.shim_state.mkdir(parents=True)  # a folder cannot be unlinked, by nobody
+    remove_state(dirs)
+    assert dirs.shim_state.is_dir()
+
+
 def test_a_killed_holder_leaves_nothing_that_is_believed(dirs: Dirs) -> None:
     write_state(dirs, STATE)
     code = (

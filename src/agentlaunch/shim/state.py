@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -54,8 +55,12 @@ def write_state(dirs: Dirs, state: ShimState) -> None:
 
 
 def remove_state(dirs: Dirs) -> None:
-    """Take the address back; harmless when there is none."""
-    dirs.shim_state.unlink(missing_ok=True)
+    """Take the address back; harmless when there is none, or when the folder has become read-only.
+
+    A file that stays is not believed once our lock is gone.
+    """
+    with contextlib.suppress(OSError):
+        dirs.shim_state.unlink()
 
 
 def _read(path: Path) -> ShimState | None:
