@@ -17,7 +17,7 @@ from agentlaunch.errors import MachineError, UserError
 if TYPE_CHECKING:
     from conftest import MakeWorld
 
-KNOWN = "known: `demo`, a path to a .gguf file, or any name behind --upstream KIND=URL"
+KNOWN = "known: `demo`, a .gguf file, what `agentlaunch models search` lists, any name behind --upstream KIND=URL"
 
 
 @pytest.mark.parametrize("name", ["tiny.gguf", "./tiny.gguf", "sub/with space.GGUF", "sub/no-suffix"])

@@ -234,7 +234,7 @@ def _key(order: ModelOrder, world: World) -> str:
 
 def _unknown(name: str, folder: Path, nearest: Sequence[str]) -> UserError:
     close = f"nearest: {', '.join(nearest)}" if nearest else ""
-    others = "known: `demo`, a path to a .gguf file, or any name behind --upstream KIND=URL"
+    others = "known: `demo`, a .gguf file, what `agentlaunch models search` lists, any name behind --upstream KIND=URL"
     said = (close, others, _suggest(name, folder))
     return UserError("unknown-model", f"unknown model `{name}`", "; ".join(part for part in said if part))
 
