@@ -89,7 +89,7 @@ def main(arguments: list[str]) -> None:
     memory = [{"name": row["name"], "bandwidth_gb_s": row["bandwidth_gb_s"]} for row in gpus["system_memory"]]
     write_toml("catalog", {"model": models}, "Models. Made by scripts/build_catalog.py; do not edit here.")
     write_toml("gpus", {"gpu": rows, "memory": memory}, "Graphics processors. Made by scripts/build_catalog.py.")
-    for name in ("catalog", "gpus", "calibration"):
+    for name in ("catalog", "gpus", "calibration", "prices"):
         write_json(name)
 
 

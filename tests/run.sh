@@ -28,4 +28,12 @@ fi
 agents=tests/agents_pinned
 [ -x "$agents/node_modules/.bin/claude" ] && [ -x "$agents/node_modules/.bin/codex" ] && [ -x "$agents/node_modules/.bin/opencode" ] \
     || npm install --prefix "$agents" --no-audit --no-fund --loglevel=error
+# In an environment of its own: the proxy pins versions of what we use as well.
+litellm=.venv-litellm
+if [ ! -x "$litellm/bin/litellm" ]; then
+    "$python" -m venv "$litellm"
+    "$litellm/bin/python" -m pip install --quiet --disable-pip-version-check 'litellm[proxy]==1.108.*'
+fi
+AGENTLAUNCH_TEST_LITELLM="$PWD/$litellm/bin/litellm"
+export AGENTLAUNCH_TEST_LITELLM
 "$venv/bin/python" -m pytest -m real

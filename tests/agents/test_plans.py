@@ -502,3 +502,38 @@ def test_a_hostile_environment_does_not_reach_the_agent(name: str) -> None:
     assert {key: left.get(key) for key in plan.env} == dict(plan.env)
     assert not set(plan.unset) & set(left)
     assert shlex.join(plan.argv).count("sk-user") == 0
+
+
+def test_claude_asks_in_the_roles_that_the_policy_routes_by_their_names() -> None:
+    plan = ClaudeCode().plan(context(routed_roles=frozenset({"background", "subagent"})))
+    variables = json.loads(plan.files[0].content)["env"]
+    asked = {name: variables[name] for name in variables if name.endswith("_MODEL")}
+    assert asked == {
+        "ANTHROPIC_MODEL": "qwen3-coder",
+        "ANTHROPIC_DEFAULT_OPUS_MODEL": "qwen3-coder",
+        "ANTHROPIC_DEFAULT_SONNET_MODEL": "qwen3-coder",
+        "ANTHROPIC_DEFAULT_HAIKU_MODEL": "qwen3-coder@background",
+        "ANTHROPIC_DEFAULT_FABLE_MODEL": "qwen3-coder",
+        "CLAUDE_CODE_SUBAGENT_MODEL": "qwen3-coder@subagent",
+    }
+
+
+def test_opencode_knows_each_name_that_it_asks_by() -> None:
+    plan = OpenCode().plan(context(routed_roles=frozenset({"subagent"})))
+    told = json.loads(plan.env["OPENCODE_CONFIG_CONTENT"])
+    provider = next(iter(told["provider"]))
+    assert (
+        told["small_model"],
+        {name: told["agent"][name].get("model") for name in told["agent"]},
+        list(told["provider"][provider]["models"]),
+    ) == (
+        f"{provider}/qwen3-coder",
+        {
+            "build": f"{provider}/qwen3-coder",
+            "plan": f"{provider}/qwen3-coder",
+            "general": f"{provider}/qwen3-coder@subagent",
+            "explore": f"{provider}/qwen3-coder@subagent",
+            "title": None,
+        },
+        ["qwen3-coder", "qwen3-coder@subagent"],
+    )

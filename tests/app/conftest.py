@@ -150,7 +150,8 @@ def make_world(tmp_path: Path) -> MakeWorld:
         dirs = find_dirs({"AGENTLAUNCH_HOME": str(home / "ours")})
         talk, shims = RecordingTalk(answer), RecordingShims(dirs.sessions)
         run = RecordingRun()
-        world = World({"HOME": str(home), **environment}, dirs, folder, talk, _become, run, shims, lambda: report)
+        own = {"HOME": str(home), "AGENTLAUNCH_SERVERS": "none", **environment}  # what runs here is no part of a test
+        world = World(own, dirs, folder, talk, _become, run, shims, lambda: report)
         return Made(world, talk, shims, run)
 
     return make

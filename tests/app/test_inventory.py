@@ -23,7 +23,7 @@ def program(path: Path, content: str = "#!/bin/sh\ntouch started\n") -> Path:
 
 
 def by_name(environment: dict[str, str]) -> dict[str, FoundRuntime]:
-    return {runtime.name: runtime for runtime in find_runtimes(environment)}
+    return {runtime.name: runtime for runtime in find_runtimes({"AGENTLAUNCH_SERVERS": "none", **environment})}
 
 
 @contextmanager

@@ -78,11 +78,15 @@ def test_a_launch_opens_a_session_for_this_very_process_and_becomes_the_agent(
 ) -> None:
     made = make_world(FAKE_KEY="the user's", KEPT="1")
     end = launched(made, became, prepared(FakeAgent()))
-    assert made.shims.opened == [OpenSession("fake", "tiny", identify(os.getpid()), SPEC, 8192, 2048)]
+    folder = str(made.world.folder)
+    assert made.shims.opened == [
+        OpenSession("fake", "tiny", identify(os.getpid()), SPEC, 8192, 2048, project=folder),
+    ]
     assert made.shims.idle == [9]
     assert end.argv == ("/bin/fake", "-p", "hi")
     assert end.environment == {
         "HOME": made.world.environment["HOME"],
+        "AGENTLAUNCH_SERVERS": "none",
         "KEPT": "1",
         "FAKE_TOKEN": "session-token",
     }

@@ -64,7 +64,7 @@ def test_a_window_larger_than_trained_is_refused(
 def test_an_upstream_with_a_stated_window_needs_no_note(make_world: MakeWorld) -> None:
     order = ModelOrder("gpt", 4096, upstream=UPSTREAM, key_variable="MY_KEY")
     found = resolve_model(order, make_world(MY_KEY="k").world, Terms())
-    endpoint = Endpoint("openai", "openai_chat", "http://127.0.0.1:9", "gpt", "k", 4096)
+    endpoint = Endpoint("openai", "openai_chat", "http://127.0.0.1:9", "gpt", "k", 4096, kind="openai")
     assert found == ModelTarget("gpt", endpoint, "openai", 4096)
 
 
@@ -171,7 +171,7 @@ def test_nothing_behind_the_sign_is_no_word_for_the_vendor(make_world: MakeWorld
 
 
 def test_a_kind_alone_means_its_usual_address(make_world: MakeWorld) -> None:
-    target = resolve_model(ModelOrder("gpt", upstream="openai"), make_world().world, Terms()).target
+    target = resolve_model(ModelOrder("gpt", upstream="openai"), make_world().world, Terms(yes=True)).target
     assert isinstance(target, Endpoint)
     assert target.base_url == "https://api.openai.com"
 
@@ -179,3 +179,46 @@ def test_a_kind_alone_means_its_usual_address(make_world: MakeWorld) -> None:
 def test_the_home_of_nobody_is_the_users_mistake(make_world: MakeWorld) -> None:
     with pytest.raises(UserError, match="names the home of nobody here"):
         resolve_model(ModelOrder("~nobody-of-this-name/m.gguf"), make_world().world, Terms())
+
+
+CODER = "Qwen3-Coder-30B-A3B-Instruct"
+
+
+def test_an_ordered_quantisation_chooses_the_file(
+    make_world: MakeWorld, scripted_model: Callable[[Script], Path]
+) -> None:
+    world = make_world().world
+    for quant in ("Q4_K_M", "Q8_0"):
+        (world.folder / f"{CODER}-{quant}.gguf").write_bytes(scripted_model(Script()).read_bytes())
+    for quant in ("q8_0", "Q4_K_M"):
+        found = resolve_model(ModelOrder("qwen3-coder", 2048, quant=quant), world, Terms())
+        assert isinstance(found.target, EngineSpec)
+        assert found.target.model_path == str(world.folder / f"{CODER}-{quant.upper()}.gguf")
+
+
+def test_an_ordered_quantisation_that_is_not_here_is_the_one_to_fetch(
+    make_world: MakeWorld, scripted_model: Callable[[Script], Path]
+) -> None:
+    made = make_world(answer=False)
+    (made.world.folder / f"{CODER}-Q8_0.gguf").write_bytes(scripted_model(Script()).read_bytes())
+    with pytest.raises(MachineError) as caught:
+        resolve_model(ModelOrder("qwen3-coder", quant="Q4_K_M"), made.world, Terms())
+    assert (caught.value.code, "--quant Q4_K_M" in caught.value.hint) == ("model-missing", True)
+    assert "(Q4_K_M, about " in made.talk.questions[0]
+
+
+@pytest.mark.parametrize(
+    ("order", "why"),
+    [
+        (ModelOrder("x.gguf", quant="Q8_0"), "`x.gguf` is a file"),
+        (ModelOrder("demo", quant="Q8_0"), "`demo` is one file"),
+        (ModelOrder("qwen3:8b", runtime="ollama", quant="Q8_0"), "Ollama's tags tell the quantisation"),
+        (ModelOrder("qwen3-coder:Q4_K_M", quant="Q8_0"), "--quant says `Q8_0`, and the name says `"),
+        (ModelOrder("hf:a/b:Q4_K_M", quant="Q8_0"), "--quant says `Q8_0`, and the name says `Q4_K_M`"),
+    ],
+)
+def test_a_quantisation_where_there_is_no_choice_is_refused(make_world: MakeWorld, order: ModelOrder, why: str) -> None:
+    with pytest.raises(UserError) as caught:
+        resolve_model(order, make_world().world, Terms())
+    assert caught.value.code == "quant-option"
+    assert why in caught.value.message

@@ -58,6 +58,17 @@ def test_an_ordered_window_is_the_window(make_world: MakeWorld) -> None:
     assert found == ModelTarget("tiny", spec("tiny", "tiny", 8192), "ollama", 8192)
 
 
+@pytest.mark.report("B185")
+@pytest.mark.parametrize(("slots", "host", "warns"), [("4", "", True), ("1", "", False), ("4", "10.0.0.7", False)])
+def test_several_windows_where_one_was_planned_are_told(
+    make_world: MakeWorld, slots: str, host: str, warns: bool
+) -> None:
+    world = make_world(OLLAMA_NUM_PARALLEL=slots, OLLAMA_HOST=host).world
+    found = resolve_model(ModelOrder("tiny", 8192, runtime="ollama"), world, TERMS)
+    note = "OLLAMA_NUM_PARALLEL=4 makes Ollama keep 4 windows in memory, and one was planned: unset it"
+    assert found.notes == ((note,) if warns else ())
+
+
 def test_a_server_elsewhere_comes_with_the_spec_and_its_password_does_not_show(make_world: MakeWorld) -> None:
     world = make_world(OLLAMA_HOST="https://me:s3cret@box.example/ollama").world
     target = resolve_model(ModelOrder("tiny", 8192, runtime="ollama"), world, TERMS).target

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agentlaunch.app.orders import (
+    KNOWN_RUNTIMES,
     LaunchFlags,
     LaunchOrder,
     ModelFlags,
@@ -35,6 +36,8 @@ _models = st.builds(
     st.sampled_from([None, "f16", "q8_0", "q4_0"]),
     st.sampled_from(["", "openai=http://127.0.0.1:1"]),
     st.sampled_from(["", "KEY"]),
+    st.sampled_from(["", "ollama", "lmstudio"]),
+    st.sampled_from(["", "Q4_K_M"]),
 )
 _orders = st.builds(
     LaunchOrder,
@@ -103,7 +106,7 @@ def test_without_a_model_the_last_one_is_taken(make_world: MakeWorld) -> None:
         (
             ModelFlags(model="demo", runtime="abacus"),
             "runtime-unknown",
-            "unknown runtime `abacus`: local models run in llamacpp or ollama",
+            f"unknown runtime `abacus`: known are {', '.join(KNOWN_RUNTIMES)}",
         ),
         (
             ModelFlags(model="m", upstream="vllm=", kv="q8_0"),

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from agentlaunch.app.knowledge import load_catalog
+from agentlaunch.app.knowledge import load_catalog, load_knowledge
 from agentlaunch.app.local_models import LocalModel, find_local_models
+from agentlaunch.app.models import resolve_model
 from agentlaunch.app.orders import LaunchFlags, LaunchOrder, ModelFlags, ModelOrder, choose_launch, write_record
+from agentlaunch.app.prompts import demand_of
+from agentlaunch.app.window import Terms
+from agentlaunch.core.fit.choice import recommend
 from agentlaunch.core.hardware import Cpu, Gpu, HardwareReport, Memory
-from agentlaunch.errors import UserError
+from agentlaunch.errors import MachineError, UserError
 
 if TYPE_CHECKING:
     from conftest import Made, MakeWorld
@@ -121,3 +126,57 @@ def test_other_programs_caches_are_where_their_variables_say(
     path.touch()
     found = find_local_models(load_catalog(), world.environment, world.folder, world.dirs)
     assert [model.path for model in found] == [path]
+
+
+def library(made: Made, tag: str) -> None:
+    """Ollama's own record of a model, as `ollama pull` leaves it."""
+    name, _, version = tag.partition(":")
+    version = version or "latest"
+    models = Path(made.world.environment["HOME"]) / ".ollama" / "models"
+    manifest = models / "manifests" / "registry.ollama.ai" / "library" / name / version
+    manifest.parent.mkdir(parents=True)
+    layer = {"mediaType": "application/vnd.ollama.image.model", "digest": f"sha256:{'ab' * 32}"}
+    manifest.write_text(json.dumps({"layers": [layer]}))
+    (models / "blobs").mkdir()
+    (models / "blobs" / f"sha256-{'ab' * 32}").touch()
+
+
+def test_what_ollama_has_is_taken_and_stays_ollamas(make_world: MakeWorld) -> None:
+    made = make_world(report=FAST)
+    fit = best_fit(made)
+    library(made, load_catalog().models[fit].ollama[0])
+    order = choose_launch("claude", (), ModelFlags(), LaunchFlags(), made.world).model
+    assert order == ModelOrder(load_catalog().models[fit].ollama[0], runtime="ollama")
+    assert ", which Ollama has, the best for this machine that is here" in made.talk.lines[0]
+    with pytest.raises(UserError, match="no model was chosen"):
+        choose_launch("claude", (), ModelFlags(runtime="llamacpp"), LaunchFlags(), made.world)
+
+
+def best_fit(made: Made) -> str:
+    """The best recommendation that Ollama's library has as well."""
+    knowledge = load_knowledge()
+    found = recommend(made.world.look(), knowledge, demand_of("claude"))
+    assert found.best is not None
+    fits = (found.best, *found.alternatives)
+    return next(fit.model for fit in fits if knowledge.catalog.models[fit.model].ollama)
+
+
+@pytest.mark.parametrize(("answer", "yes"), [(True, False), (None, True)])
+def test_with_nothing_here_the_best_one_is_ordered_where_fetching_it_can_be_agreed_to(
+    make_world: MakeWorld, answer: bool | None, yes: bool
+) -> None:
+    made = make_world(answer, report=FAST)
+    order = choose_launch("claude", (), ModelFlags(), LaunchFlags(yes=yes), made.world)
+    best = best_of(make_world(report=FAST))
+    assert order.model.model.partition(":")[0] == best
+    assert made.talk.lines == [f"no model was named: the best for this machine is {load_catalog().models[best].name}"]
+
+
+def test_a_no_to_fetching_it_says_how_to_get_it(make_world: MakeWorld) -> None:
+    made = make_world(False, report=FAST)
+    order = choose_launch("claude", (), ModelFlags(), LaunchFlags(), made.world)
+    with pytest.raises(MachineError) as caught:
+        resolve_model(order.model, made.world, Terms())
+    assert caught.value.code == "model-missing"
+    assert "Fetch it?" in made.talk.questions[0]
+    assert caught.value.hint.startswith("agentlaunch models pull ")

@@ -191,3 +191,19 @@ def test_another_window_or_cache_is_another_engine(make_world: MakeWorld, order:
     made = running(make_world(report=cpu_only(1)), window=20_480, state=state)
     with pytest.raises(MachineError, match="does not fit"):
         chosen(made, EIGHT_B, order)
+
+
+def test_what_others_have_loaded_is_named_where_there_is_no_room(make_world: MakeWorld) -> None:
+    made = make_world(report=cpu_only(4))
+    engine = EngineStatus("other", "/models/other.gguf", 0, "ready", 8192, "")
+    made.shims.found = ShimStatus("http://127.0.0.1:1", 1, "0", 0.0, (), (engine,), 600.0)
+    with pytest.raises(MachineError, match=r"; loaded for other sessions: `other`$"):
+        chosen(made)
+
+
+def test_a_window_brings_what_the_model_takes_unless_it_was_forced(make_world: MakeWorld) -> None:
+    made = make_world(report=nvidia(24, free_gib=12))
+    memory = chosen(made).memory
+    assert memory is not None
+    assert 4 * GIB < memory.gpu_bytes < 12 * GIB < 22 * GIB < memory.gpu_capacity_bytes
+    assert chosen(made, terms=Terms(force=True)).memory is None

@@ -52,6 +52,7 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.delenv("OLLAMA_HOST", raising=False)
+    monkeypatch.setenv("AGENTLAUNCH_SERVERS", "none")
     monkeypatch.chdir(tmp_path)
 
 
@@ -118,7 +119,7 @@ def test_check_of_this_machine_tells_what_is_installed(data: Callable[..., dict[
     runtimes = found["runtimes"]
     assert isinstance(runtimes, list)
     assert [runtime["name"] for runtime in runtimes] == ["llamacpp", "llama-server", "ollama", "lmstudio"]
-    assert {frozenset(runtime) for runtime in runtimes} == {frozenset({"name", "state", "version", "url"})}
+    assert {frozenset(runtime) for runtime in runtimes} == {frozenset({"name", "state", "version", "url", "models"})}
     assert found["agents"] == []
 
 
@@ -279,7 +280,7 @@ def test_an_ollama_on_another_machine_is_not_asked(
     monkeypatch.setattr(socket.socket, "connect", refuse)
     runtimes = data("check")["runtimes"]
     assert isinstance(runtimes, list)
-    assert runtimes[2] == {"name": "ollama", "state": "missing", "version": None, "url": None}
+    assert runtimes[2] == {"name": "ollama", "state": "missing", "version": None, "url": None, "models": []}
 
 
 @pytest.mark.parametrize("words", [("check",), ("check", "--json"), ("check", *RTX_4090), ("fit", "qwen3-coder")])

@@ -54,6 +54,13 @@ def test_status_is_three_tables() -> None:
     ]
 
 
+@pytest.mark.report("B187")
+def test_what_is_to_be_known_of_an_engine_stands_below_the_tables() -> None:
+    engine = replace(STATUS.engines[0], note="another program has changed its window")
+    shown = status_text(replace(STATUS, engines=(engine,)), 1070.0).splitlines()
+    assert shown[-2:] == ["", "demo: another program has changed its window"]
+
+
 @pytest.mark.parametrize(
     ("columns", "file"),
     [

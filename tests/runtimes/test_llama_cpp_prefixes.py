@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from agentlaunch.core.engine import EngineSpec
+from agentlaunch.core.engine import EngineParameters, EngineSpec
 from agentlaunch.core.prefix_store import MAX_BYTES, PrefixStore
 from agentlaunch.errors import UserError
 from agentlaunch.runtimes.llama_cpp_prefixes import LIMIT_VARIABLE, LoadedModel, prefix_store
 
 LOADED = LoadedModel(8192, "{{ messages }}", "b1")
+PACKAGE = "2026.10.1"
 
 
 def environment(home: Path, limit: str = "") -> dict[str, str]:
@@ -28,8 +29,8 @@ def spec(tmp_path: Path) -> EngineSpec:
     return EngineSpec(str(path), "model", 8192)
 
 
-def store_of(home: Path, spec: EngineSpec, loaded: LoadedModel = LOADED) -> PrefixStore:
-    store = prefix_store(environment(home), spec, loaded)
+def store_of(home: Path, spec: EngineSpec, loaded: LoadedModel = LOADED, package: str = PACKAGE) -> PrefixStore:
+    store = prefix_store(environment(home), spec, loaded, package)
     assert store is not None
     return store
 
@@ -46,6 +47,8 @@ def test_whatever_a_state_depends_on_makes_another_engine(tmp_path: Path, spec: 
         store_of(tmp_path, spec, replace(LOADED, context_window=4096)).engine,
         store_of(tmp_path, spec, replace(LOADED, chat_template="{{ other }}")).engine,
         store_of(tmp_path, spec, replace(LOADED, build="b2")).engine,
+        store_of(tmp_path, spec, LOADED, "2026.10.2").engine,
+        store_of(tmp_path, replace(spec, parameters=EngineParameters(slots=1))).engine,
     ]
     path.write_bytes(b"GGUF" + b"x" * 3_000_000)
     os.utime(path, ns=(10**18, 10**18))
@@ -60,7 +63,7 @@ def test_whatever_a_state_depends_on_makes_another_engine(tmp_path: Path, spec: 
 
 @pytest.mark.parametrize(("asked", "limit_bytes"), [("4", 4 * 2**30), ("0.5", 2**29), (" 1 ", 2**30)])
 def test_the_user_s_limit_counts(tmp_path: Path, spec: EngineSpec, asked: str, limit_bytes: int) -> None:
-    store = prefix_store(environment(tmp_path, asked), spec, LOADED)
+    store = prefix_store(environment(tmp_path, asked), spec, LOADED, PACKAGE)
     assert store is not None
     assert (store.folder, store.max_bytes) == (str(tmp_path / "cache" / "prefixes"), limit_bytes)
 
@@ -72,14 +75,21 @@ def test_without_one_it_is_bounded_and_looking_makes_no_folder(tmp_path: Path, s
 
 @pytest.mark.parametrize("asked", ["0", "-1"])
 def test_a_limit_of_nothing_turns_it_off(tmp_path: Path, spec: EngineSpec, asked: str) -> None:
-    assert prefix_store(environment(tmp_path, asked), spec, LOADED) is None
+    assert prefix_store(environment(tmp_path, asked), spec, LOADED, PACKAGE) is None
 
 
 @pytest.mark.parametrize("asked", ["much", "nan", "inf"])
 def test_a_limit_that_is_no_number_is_named(tmp_path: Path, spec: EngineSpec, asked: str) -> None:
     with pytest.raises(UserError, match=f"`{asked}`"):
-        prefix_store(environment(tmp_path, asked), spec, LOADED)
+        prefix_store(environment(tmp_path, asked), spec, LOADED, PACKAGE)
 
 
 def test_a_model_that_is_gone_has_no_store(tmp_path: Path, spec: EngineSpec) -> None:
-    assert prefix_store(environment(tmp_path), replace(spec, model_path=str(tmp_path / "gone.gguf")), LOADED) is None
+    assert (
+        prefix_store(environment(tmp_path), replace(spec, model_path=str(tmp_path / "gone.gguf")), LOADED, PACKAGE)
+        is None
+    )
+
+
+def test_an_engine_of_an_unknown_package_has_no_store(tmp_path: Path, spec: EngineSpec) -> None:
+    assert prefix_store(environment(tmp_path), spec, LOADED, None) is None

@@ -198,6 +198,7 @@ def test_a_load_that_is_called_off_leaves_nothing(tmp_path: Path, double: Ollama
 # --- the server --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.report("B297")
 def test_an_installed_ollama_is_started_on_loopback_and_ended_with_its_last_model(tmp_path: Path) -> None:
     port = free_port()
     install(tmp_path / "bin")
@@ -311,6 +312,30 @@ def test_a_server_that_is_busy_is_not_taken_for_gone(tmp_path: Path, double: Oll
     assert len(double.loads) == 1
 
 
+@pytest.mark.report("B187")
+@pytest.mark.report("B187")
+def test_a_window_that_another_client_has_changed_is_told_until_it_is_ours_again(
+    tmp_path: Path, double: OllamaDouble
+) -> None:
+    async def work(host: OllamaHost) -> list[str]:
+        notes = []
+        first = await host.ensure(SPEC)
+        for window in (2048, SPEC.context_window):
+            double.loaded[first.model].num_ctx = window
+            assert await host.ensure(SPEC) == first
+            notes.append(host.running()[0].note)
+        return notes
+
+    notes = with_host(tmp_path, double.url, work, ServerLimits(look_again_s=0))
+    ours = SPEC.context_window
+    told, healed = notes
+    assert told.startswith(f"another program has had it loaded with a window of 2048 tokens, and ours is {ours}: ")
+    assert told.endswith(f"; give that program num_ctx {ours}")
+    assert healed == ""
+    assert len(double.loads) == 1
+
+
+@pytest.mark.report("B307")
 def test_an_old_server_is_used_with_what_it_lacks_told(tmp_path: Path, double: OllamaDouble) -> None:
     double.version = "0.8.0"
     found = ensure(tmp_path, double)
@@ -370,6 +395,7 @@ def test_a_missing_model_is_told_with_what_is_near(tmp_path: Path, double: Ollam
     assert refused(tmp_path, double).message == "Ollama has no model `tiny`; it has: tinny:1b"
 
 
+@pytest.mark.report("B135")
 @pytest.mark.report("B114")
 def test_models_that_have_tools_are_named_beside_one_that_has_none(tmp_path: Path, double: OllamaDouble) -> None:
     double.models = [

@@ -102,7 +102,9 @@ def test_a_tool_call_comes_back_through_the_shim_and_its_result_goes_out(double:
     ]
 
 
+@pytest.mark.report("B168")
 @pytest.mark.report("B157")
+@pytest.mark.report("B168")
 def test_every_request_has_the_one_window_and_no_field_that_ollama_would_ignore(double: OllamaDouble) -> None:
     async def test(client: anthropic.AsyncAnthropic) -> None:
         await streamed(client, ASK)

@@ -20,6 +20,7 @@ from agentlaunch.core.wire.base import load_wire
 from agentlaunch.shim.answer import KeepAlive
 from agentlaunch.shim.application import build_application
 from agentlaunch.shim.relay import RelayOptions
+from agentlaunch.shim.router import Router
 from agentlaunch.shim.session import Session
 from agentlaunch.shim.upstream import UpstreamClient
 
@@ -255,9 +256,17 @@ class ScriptedUpstream:
 # --- the shim -----------------------------------------------------------------------------------------------------
 
 
-def make_app(session: Session, keep_alive: KeepAlive = SLOW) -> tuple[ASGIApp, UpstreamClient]:
+def make_app(
+    session: Session, keep_alive: KeepAlive = SLOW, router: Router | None = None
+) -> tuple[ASGIApp, UpstreamClient]:
     """The application for one session; ids and the clock stand still."""
-    options = RelayOptions(tool_forms.lower, keep_alive, new_id=lambda prefix: f"{prefix}1", now=lambda: 1_700_000_000)
+    options = RelayOptions(
+        tool_forms.lower,
+        keep_alive,
+        new_id=lambda prefix: f"{prefix}1",
+        now=lambda: 1_700_000_000,
+        router=router or Router(),
+    )
     upstream = UpstreamClient()
     return build_application(OneSession(session), upstream, options=options), upstream
 
@@ -279,9 +288,9 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def live(session: Session, keep_alive: KeepAlive = SLOW) -> AsyncIterator[str]:
+async def live(session: Session, keep_alive: KeepAlive = SLOW, router: Router | None = None) -> AsyncIterator[str]:
     """The live application for one session; gives its URL."""
-    app, upstream = make_app(session, keep_alive)
+    app, upstream = make_app(session, keep_alive, router)
     try:
         async with serving(app) as url:
             yield url

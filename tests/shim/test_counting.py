@@ -89,6 +89,67 @@ def test_an_upstream_that_cannot_be_asked_makes_it_an_estimate() -> None:
     assert counted == estimated > 0
 
 
+def counts_before_and_after(asked: ChatRequest, counted: int, endpoint: Endpoint) -> tuple[int, int, int]:
+    """The estimate, the one after the upstream has counted `counted` for `asked`, and another model's."""
+
+    async def run() -> tuple[int, int, int]:
+        counter = TokenCounter(UpstreamClient(), CHAT)
+        before = await counter.count(asked, endpoint)
+        counter.learn(asked, endpoint, counted)
+        return (
+            before,
+            await counter.count(asked, endpoint),
+            await counter.count(asked, replace(endpoint, model="other-model1")),
+        )
+
+    return asyncio.run(run())
+
+
+@pytest.mark.report("B012")
+def test_an_estimate_learns_from_what_the_upstream_counts_for_this_model_alone() -> None:
+    dense = request(TextPart("\u6f22\u5b57" * 4_000))
+    before, after, other = counts_before_and_after(dense, 7_000, replace(ENDPOINT, counting="estimate"))
+    assert 7_000 <= after <= 7_200
+    assert other == before
+
+
+def test_tools_are_counted_as_the_engine_gets_them() -> None:
+    def with_schema(schema: bytes) -> ChatRequest:
+        return msgspec.structs.replace(request(), tools=(FunctionTool("f", "", msgspec.Raw(schema)),))
+
+    written = with_schema(b'{"type":"object","properties":{"a":{"type":"string","maxLength":65536}}}')
+    simple = with_schema(b'{"type":"object","properties":{"a":{"type":"string"}}}')
+
+    async def run() -> list[int]:
+        counter = TokenCounter(UpstreamClient(), CHAT)
+        return [await counter.count(asked, replace(ENDPOINT, counting="estimate")) for asked in (written, simple)]
+
+    counted, expected = asyncio.run(run())
+    assert counted == expected
+    counter = TokenCounter(UpstreamClient(), CHAT)
+    assert counter.expected(written, ENDPOINT) == counter.expected(simple, ENDPOINT)
+
+
+def test_a_count_of_a_prompt_with_images_teaches_nothing() -> None:
+    seen = request(TextPart("word " * 4_000), ImagePart("image/png", "AAAA"))
+    before, after, _ = counts_before_and_after(seen, 12_000, replace(ENDPOINT, counting="estimate"))
+    assert before == after
+    counter = TokenCounter(UpstreamClient(), CHAT)
+    words = request(TextPart("word " * 4_000))
+    counter.learn(words, ENDPOINT, 5_000)
+    assert counter.expected(words, ENDPOINT) == 5_100
+
+
+def test_what_was_learnt_is_kept_for_a_bounded_number_of_models() -> None:
+    counter = TokenCounter(UpstreamClient(), CHAT)
+    words = request(TextPart("word " * 4_000))
+    models = [replace(ENDPOINT, model=f"m{number}") for number in range(100)]
+    for model in models:
+        counter.learn(words, model, 10_000)
+    expected = [counter.expected(words, model) for model in models]
+    assert (expected[0], expected[-1]) == (5_264, 10_200)
+
+
 # --- a double of llama.cpp ----------------------------------------------------------------------------------------
 
 

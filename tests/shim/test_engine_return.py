@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -86,9 +87,11 @@ class ScriptedHost:
 
 
 @asynccontextmanager
-async def shim_over(host: ScriptedHost, keep_alive: KeepAlive = SLOW) -> AsyncIterator[httpx.AsyncClient]:
+async def shim_over(
+    host: ScriptedHost, keep_alive: KeepAlive = SLOW, table: SessionTable | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
     """The live application with one session on the host's engine; gives a client with its token."""
-    table = SessionTable("http://shim", None)
+    table = SessionTable("http://shim", None) if table is None else table
     engines, upstream = EngineUse(host, table), UpstreamClient()
     session_id = table.begin(OpenSession("claude", "my-model", None, SPEC, 8192, 1024))
     table.finish(session_id, await engines.reach(SPEC), TOKEN)
@@ -203,3 +206,22 @@ def test_a_client_that_leaves_does_not_wait_for_the_engine() -> None:
                 return bool(engine.received)
 
     assert asyncio.run(run()) is False
+
+
+@wires
+def test_an_engine_that_is_back_with_less_is_told_once_and_serves_the_next_try(wire: str) -> None:
+    async def run() -> tuple[list[httpx.Response], list[int]]:
+        async with ScriptedUpstream([answer(hello())]).running() as engine:
+            large = replace(engine_at(closed_port()), context_window=65_536)
+            small = replace(engine_at(engine.url), context_window=4096)
+            table = SessionTable("http://shim", None)
+            async with shim_over(ScriptedHost(large, small), table=table) as client:
+                windows = [session.context_window for session in table.statuses()]
+                answers = [await ask(client, wire, stream=False) for _ in range(2)]
+                return answers, [*windows, *(session.context_window for session in table.statuses())]
+
+    answers, windows = asyncio.run(run())
+    assert windows == [8192, 4096]
+    assert ([response.status_code >= 500 for response in answers], answers[1].status_code) == ([True, False], 200)
+    told = "the engine of `my-model` ran out of memory and was restarted with a window of 4096 tokens, 65536 before"
+    assert told in answers[0].text

@@ -100,6 +100,7 @@ def test_a_title_and_another_session_leave_the_conversation_in_its_slot(tmp_path
     assert engine.cached[2::2] == turns
 
 
+@pytest.mark.report("B183")
 def test_one_request_is_answered_at_a_time_in_the_order_of_their_arrival(tmp_path: Path) -> None:
     async def work() -> SlotEngine:
         engine = SlotEngine(tmp_path, hold=asyncio.Event())

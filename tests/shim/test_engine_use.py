@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from agentlaunch.core.endpoint import Endpoint
-from agentlaunch.core.engine import EngineSpec, EngineStatus
+from agentlaunch.core.engine import EngineSpec, EngineStatus, MemoryPlan
 from agentlaunch.errors import MachineError
 from agentlaunch.shim.engine_use import EngineUse
 
@@ -156,3 +156,92 @@ def test_a_used_engine_that_crashed_is_started_again_with_a_rest_after_a_failure
             await engines.reach(SPEC)
 
     assert play(scene) == ["ensure", "ensure", "ensure", "launch", "ensure"]
+
+
+GIB = 2**30
+BUDGET = 24 * GIB
+
+
+def planned(name: str, gib: int) -> EngineSpec:
+    """A model of so many GiB on a machine whose GPU has room for 24."""
+    return EngineSpec(f"/models/{name}.gguf", name, 8192, memory=MemoryPlan(gib * GIB, GIB, BUDGET, 8 * GIB))
+
+
+def test_two_that_do_not_fit_together_are_refused_and_the_first_stays_loaded() -> None:
+    first, second = planned("first", 16), planned("second", 16)
+
+    async def scene(host: ScriptedHost, engines: EngineUse, used: Users, clock: Clock) -> None:
+        host.may_load.set()
+        used.update({first, second})
+        await engines.reach(first)
+        with pytest.raises(MachineError) as caught:
+            await engines.reach(second)
+        error = caught.value
+        assert error.code == "models-do-not-fit"
+        assert error.message == (
+            "`second` needs 16.0 GiB of GPU memory, and `first` of other sessions holds 16.0 GiB of 24.0 GiB"
+        )
+        assert error.hint.startswith("use what is loaded: --model first; ")
+        assert engines.known() == {first}
+
+    assert play(scene) == ["ensure"]
+
+
+def test_a_load_that_has_only_begun_counts_too() -> None:
+    first, second = planned("first", 16), planned("second", 16)
+
+    async def scene(host: ScriptedHost, engines: EngineUse, used: Users, clock: Clock) -> None:
+        used.update({first, second})
+        loading = asyncio.create_task(engines.reach(first))
+        await pause()
+        with pytest.raises(MachineError, match=r"needs 16\.0 GiB"):
+            await engines.reach(second)
+        host.may_load.set()
+        assert await loading == ENDPOINT
+
+    assert play(scene) == ["ensure"]
+
+
+def test_what_fits_beside_it_is_loaded() -> None:
+    async def scene(host: ScriptedHost, engines: EngineUse, used: Users, clock: Clock) -> None:
+        host.may_load.set()
+        used.update({planned("first", 16), planned("second", 8)})
+        await engines.reach(planned("first", 16))
+        await engines.reach(planned("second", 8))
+
+    assert play(scene) == ["ensure", "ensure"]
+
+
+def test_one_that_nobody_uses_makes_room_and_is_gone_before_the_next_loads() -> None:
+    first, second = planned("first", 16), planned("second", 16)
+
+    async def scene(host: ScriptedHost, engines: EngineUse, used: Users, clock: Clock) -> None:
+        host.may_load.set()
+        used.add(second)
+        await engines.reach(first)
+        assert await engines.reach(second) == ENDPOINT
+        assert engines.known() == {second}
+
+    assert play(scene) == ["ensure", "release", "ensure"]
+
+
+def test_one_whose_need_is_unknown_or_forced_is_not_refused() -> None:
+    async def scene(host: ScriptedHost, engines: EngineUse, used: Users, clock: Clock) -> None:
+        host.may_load.set()
+        used.update({planned("first", 16), SPEC})
+        await engines.reach(planned("first", 16))
+        await engines.reach(SPEC)
+
+    assert play(scene) == ["ensure", "ensure"]
+
+
+def test_many_who_wait_for_room_at_once_get_one_load() -> None:
+    first, second = planned("first", 16), planned("second", 16)
+
+    async def scene(host: ScriptedHost, engines: EngineUse, used: Users, clock: Clock) -> None:
+        host.may_load.set()
+        used.add(second)
+        await engines.reach(first)
+        assert await asyncio.gather(*(engines.reach(second) for _ in range(3))) == [ENDPOINT] * 3
+
+    assert play(scene) == ["ensure", "release", "ensure"]

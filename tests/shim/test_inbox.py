@@ -57,7 +57,7 @@ def test_the_clients_leaving_beats_everything() -> None:
         inbox = Inbox()
         inbox.put(b"a")
         inbox.end(Ended())
-        inbox.end(ClientGone())
+        inbox.close(ClientGone())
         inbox.end(Refused(FAULT))
         return await take_all(inbox, 2)
 
@@ -93,7 +93,7 @@ def test_a_writer_does_not_wait_for_a_client_that_is_gone() -> None:
     async def run() -> None:
         inbox = Inbox()
         inbox.put(b"x" * HIGH_WATER_BYTES)
-        inbox.end(ClientGone())
+        inbox.close(ClientGone())
         async with asyncio.timeout(5):
             await inbox.room()
 

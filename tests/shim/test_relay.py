@@ -452,6 +452,7 @@ def test_a_client_that_leaves_between_headers_and_first_event_ends_the_upstreams
     asyncio.run(run())
 
 
+@pytest.mark.report("B175")
 @wires
 def test_a_client_that_leaves_in_the_middle_ends_the_upstreams_work(wire: str) -> None:
     async def run() -> None:

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import anthropic
+import httpx
+import ollama
 import openai
 import pytest
 from tests.shim.doubles import (
@@ -19,12 +21,16 @@ from tests.shim.doubles import (
     Cut,
     Data,
     Head,
+    Pause,
     Step,
     answer,
     chunk,
     hello,
+    request_body,
     shim_before,
 )
+
+from agentlaunch.shim.answer import KeepAlive
 
 T = TypeVar("T")
 ARGUMENTS = {"path": "a.txt", "text": "Grüße 🙂"}
@@ -41,6 +47,34 @@ def call_frames(name: str) -> list[bytes]:
         piece = {"arguments": LONG_JSON[start : start + 5]}
         frames.append(chunk({"tool_calls": [{"index": 0, "function": piece}]}))
     return [*frames, chunk({}, "tool_calls", USAGE), DONE]
+
+
+PATIENT = KeepAlive(whole_after_s=0.05, every_s=0.05)
+"""Signs of life for an answer that is not streamed, long before a client loses its patience."""
+
+
+def slowly(*then: Step) -> tuple[asyncio.Event, list[Step]]:
+    """An upstream that is silent until the event is set."""
+    until = asyncio.Event()
+    return until, [Head(), Data(STARTED), Pause(until), *then]
+
+
+async def asked_slowly(
+    until: asyncio.Event, url: str, path: str, body: dict[str, object]
+) -> tuple[int, bytes, httpx.RemoteProtocolError | None]:
+    """Status, body and how the connection broke; the upstream goes on when the first sign of life has come."""
+    received = b""
+    async with (
+        httpx.AsyncClient(trust_env=False, headers={"x-api-key": TOKEN}) as client,
+        client.stream("POST", url + path, json=body, timeout=GENEROUS_S) as response,
+    ):
+        try:
+            async for piece in response.aiter_raw():
+                received += piece
+                until.set()
+        except httpx.RemoteProtocolError as error:
+            return response.status_code, received, error
+        return response.status_code, received, None
 
 
 def with_anthropic(steps: list[Step], test: Callable[[anthropic.AsyncAnthropic], Awaitable[T]]) -> T:
@@ -222,3 +256,112 @@ def test_openai_raises_the_upstreams_error_over_responses() -> None:
             await client.responses.create(model="local-model", input="hi")
 
     with_openai([Head(429, "application/json"), Data(b'{"error":{"message":"slow down"}}')], test)
+
+
+# --- signs of life before an answer that is not streamed -----------------------------------------------------------
+
+WHOLE = [
+    ("anthropic_messages", "/v1/messages"),
+    ("openai_responses", "/v1/responses"),
+    ("openai_chat", "/v1/chat/completions"),
+    ("ollama_chat", "/api/chat"),
+]
+REST = Data(chunk({"content": "Hello"}) + chunk({}, "stop", USAGE) + DONE)
+
+
+async def anthropic_says(url: str) -> str:
+    async with anthropic.AsyncAnthropic(
+        base_url=url, auth_token=TOKEN, api_key=None, max_retries=0, timeout=GENEROUS_S
+    ) as client:
+        message = await client.messages.create(
+            model="local-model", max_tokens=9, messages=[{"role": "user", "content": "hi"}]
+        )
+    return "".join(block.text for block in message.content if block.type == "text")
+
+
+async def openai_says_over_chat(url: str) -> str:
+    async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key=TOKEN, max_retries=0, timeout=GENEROUS_S) as client:
+        completion = await client.chat.completions.create(
+            model="local-model", messages=[{"role": "user", "content": "hi"}]
+        )
+    return completion.choices[0].message.content or ""
+
+
+async def openai_says_over_responses(url: str) -> str:
+    async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key=TOKEN, max_retries=0, timeout=GENEROUS_S) as client:
+        return (await client.responses.create(model="local-model", input="hi")).output_text
+
+
+async def ollama_says(url: str) -> str:
+    client = ollama.AsyncClient(host=url, headers={"authorization": f"Bearer {TOKEN}"}, timeout=GENEROUS_S)
+    try:
+        return (await client.chat("local-model", [{"role": "user", "content": "hi"}])).message.content or ""
+    finally:
+        await client._client.aclose()
+
+
+CLIENTS = (anthropic_says, openai_says_over_chat, openai_says_over_responses, ollama_says)
+
+
+@pytest.mark.parametrize("says", CLIENTS)
+def test_the_vendors_clients_read_over_the_blanks_before_a_whole_answer(says: Callable[[str], Awaitable[str]]) -> None:
+    async def run() -> str:
+        until, steps = slowly(REST)
+        async with shim_before([steps], keep_alive=PATIENT) as (url, _):
+            asking = asyncio.ensure_future(says(url))
+            await asyncio.sleep(PATIENT.whole_after_s * 4)  # that there are blanks is the next test's claim
+            until.set()
+            return await asking
+
+    assert asyncio.run(run()) == "Hello"
+
+
+@pytest.mark.parametrize("says", CLIENTS)
+def test_the_vendors_clients_raise_when_a_whole_answer_fails_behind_its_blanks(
+    says: Callable[[str], Awaitable[str]],
+) -> None:
+    async def run() -> None:
+        until, steps = slowly(Cut())
+        async with shim_before([steps], keep_alive=PATIENT) as (url, _):
+            asking = asyncio.ensure_future(says(url))
+            await asyncio.sleep(PATIENT.whole_after_s * 4)
+            until.set()
+            # Whether the blanks came first or not: none of them takes what it got for an answer.
+            with pytest.raises((openai.APIError, anthropic.APIError, ollama.ResponseError, httpx.HTTPError)):
+                await asking
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(("wire", "path"), WHOLE)
+def test_a_whole_answer_that_takes_long_is_led_by_blanks(wire: str, path: str) -> None:
+    async def run() -> tuple[int, bytes, httpx.RemoteProtocolError | None]:
+        until, steps = slowly(REST)
+        async with shim_before([steps], keep_alive=PATIENT) as (url, _):
+            return await asked_slowly(until, url, path, request_body(wire, stream=False))
+
+    status, body, error = asyncio.run(run())
+    assert (status, error) == (200, None)
+    assert body.startswith(b" ")
+    assert "Hello" in json.dumps(json.loads(body))
+
+
+@pytest.mark.parametrize(("wire", "path"), WHOLE)
+def test_a_whole_answer_that_fails_behind_its_blanks_is_cut_and_no_answer(wire: str, path: str) -> None:
+    async def run() -> tuple[int, bytes, httpx.RemoteProtocolError | None]:
+        until, steps = slowly(Cut())
+        async with shim_before([steps], keep_alive=PATIENT) as (url, _):
+            return await asked_slowly(until, url, path, request_body(wire, stream=False))
+
+    status, body, error = asyncio.run(run())
+    assert (status, body.strip()) == (200, b"")
+    assert error is not None
+
+
+@pytest.mark.parametrize(("wire", "path"), WHOLE)
+def test_a_whole_answer_that_fails_before_its_first_blank_has_its_status(wire: str, path: str) -> None:
+    async def run() -> int:
+        async with shim_before([[*answer(STARTED), Cut()]]) as (url, _):
+            return (await asked_slowly(asyncio.Event(), url, path, request_body(wire, stream=False)))[0]
+
+    assert asyncio.run(run()) >= 500

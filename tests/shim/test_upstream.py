@@ -9,9 +9,11 @@ from dataclasses import replace
 import pytest
 from tests.shim.doubles import KEY, Cut, Data, Head, ScriptedUpstream, Step
 
+from agentlaunch.core.addresses import is_loopback
 from agentlaunch.core.endpoint import Endpoint
-from agentlaunch.core.ir import ErrorKind
-from agentlaunch.shim.upstream import UpstreamClient, UpstreamFailed, is_loopback, request_headers
+from agentlaunch.core.ir import ChatFault, ErrorKind
+from agentlaunch.core.policy import Caps
+from agentlaunch.shim.upstream import UpstreamClient, UpstreamFailed, request_headers
 
 ENDPOINT = Endpoint("double", "openai_chat", "", "engine-model", key=KEY)
 
@@ -53,7 +55,10 @@ def test_other_addresses_go_through_the_proxy_of_the_environment(monkeypatch: py
         monkeypatch.delenv("no_proxy", raising=False)
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
         client = UpstreamClient()
-        async with server, client.post(replace(ENDPOINT, base_url="http://far.invalid"), "/v1/x", b"{}") as response:
+        async with (
+            server,
+            client.post(replace(ENDPOINT, base_url="http://far.invalid", may_leave=True), "/v1/x", b"{}") as response,
+        ):
             await response.read()
         await client.aclose()
         return asked[0]
@@ -127,3 +132,36 @@ def test_a_key_that_no_header_can_carry_is_refused_without_being_shown(key: str)
 )
 def test_loopback_is_told_by_the_address(url: str, expected: bool) -> None:
     assert is_loopback(url) is expected
+
+
+@pytest.mark.parametrize("padding_bytes", [0, 2**20])
+def test_what_may_never_leave_stays_however_big_the_request(padding_bytes: int) -> None:
+    async def run() -> ChatFault:
+        client = UpstreamClient()
+        far = replace(ENDPOINT, base_url="http://192.0.2.1:9", may_leave=True, caps=Caps(patterns=("ACME-[0-9]+",)))
+        body = b'{"a":"' + b"x" * padding_bytes + b' ACME-1234"}'
+        try:
+            async with client.post(far, "/v1/x", body):
+                raise AssertionError
+        except UpstreamFailed as failed:
+            return failed.fault
+        finally:
+            await client.aclose()
+
+    fault = asyncio.run(run())
+    assert (fault.kind, fault.code, "1234" in fault.message) == (ErrorKind.PERMISSION, "never_send", False)
+
+
+def test_without_consent_nothing_is_sent_to_another_machine() -> None:
+    async def run() -> ChatFault:
+        client = UpstreamClient()
+        try:
+            async with client.post(replace(ENDPOINT, base_url="http://192.0.2.1:9"), "/v1/x", b"{}"):
+                raise AssertionError
+        except UpstreamFailed as failed:
+            return failed.fault
+        finally:
+            await client.aclose()
+
+    fault = asyncio.run(run())
+    assert (fault.kind, fault.code) == (ErrorKind.PERMISSION, "privacy")

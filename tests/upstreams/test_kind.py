@@ -8,42 +8,59 @@ from agentlaunch.core.endpoint import Endpoint
 from agentlaunch.core.wire.base import WIRES
 from agentlaunch.errors import UserError
 from agentlaunch.upstreams import UPSTREAMS
-from agentlaunch.upstreams.kind import UpstreamKind, endpoint, load_kind, normalize_url
+from agentlaunch.upstreams.kind import endpoint, load_kind, normalize_url
 
-KINDS = {
-    "anthropic": UpstreamKind("anthropic", "anthropic_messages", "https://api.anthropic.com"),
-    "litellm": UpstreamKind("litellm", "openai_chat", "http://127.0.0.1:4000"),
-    "llamacpp": UpstreamKind("llamacpp", "openai_chat", "http://127.0.0.1:8080", "llama_cpp"),
-    "lmstudio": UpstreamKind("lmstudio", "openai_chat", "http://127.0.0.1:1234"),
-    "ollama": UpstreamKind("ollama", "ollama_chat", "http://127.0.0.1:11434"),
-    "openai": UpstreamKind("openai", "openai_chat", "https://api.openai.com"),
-    "openrouter": UpstreamKind("openrouter", "openai_chat", "https://openrouter.ai/api"),
-    "vllm": UpstreamKind("vllm", "openai_chat", "http://127.0.0.1:8000"),
+OPENROUTER_BODY = '{"usage":{"include":true},"provider":{"data_collection":"deny"}}'
+ENDPOINTS = {
+    "anthropic": Endpoint("anthropic", "anthropic_messages", "https://api.anthropic.com", "m", kind="anthropic"),
+    "litellm": Endpoint("litellm", "openai_chat", "http://127.0.0.1:4000", "m", kind="litellm"),
+    "llamacpp": Endpoint(
+        "llamacpp", "openai_chat", "http://127.0.0.1:8080", "m", counting="llama_cpp", kind="llamacpp"
+    ),
+    "lmstudio": Endpoint("lmstudio", "openai_chat", "http://127.0.0.1:1234", "m", kind="lmstudio"),
+    "ollama": Endpoint("ollama", "ollama_chat", "http://127.0.0.1:11434", "m", kind="ollama"),
+    "openai": Endpoint(
+        "openai",
+        "openai_chat",
+        "https://api.openai.com",
+        "m",
+        kind="openai",
+        output_limit_field="max_completion_tokens",
+    ),
+    "openrouter": Endpoint(
+        "openrouter",
+        "openai_chat",
+        "https://openrouter.ai/api",
+        "m",
+        kind="openrouter",
+        body_fields=OPENROUTER_BODY,
+    ),
+    "vllm": Endpoint("vllm", "openai_chat", "http://127.0.0.1:8000", "m", kind="vllm"),
 }
 
 
 @pytest.mark.parametrize("name", UPSTREAMS)
-def test_every_kind_in_the_table_is_the_one_that_we_expect(name: str) -> None:
-    assert load_kind(name) == KINDS[name]
+def test_an_endpoint_of_every_kind_needs_only_a_model(name: str) -> None:
+    assert endpoint(name, "", "m") == ENDPOINTS[name]
 
 
 @pytest.mark.parametrize("name", UPSTREAMS)
 def test_every_kind_speaks_a_wire_that_exists_and_has_a_normal_address(name: str) -> None:
     kind = load_kind(name)
+    assert kind.name == name
     assert kind.wire in WIRES
+    assert kind.listings
     assert normalize_url(kind.default_url) == kind.default_url
 
 
-@pytest.mark.parametrize("name", UPSTREAMS)
-def test_an_endpoint_of_every_kind_needs_only_a_model(name: str) -> None:
-    kind = KINDS[name]
-    expected = Endpoint(name, kind.wire, kind.default_url, "m", counting=kind.counting)
-    assert endpoint(name, "", "m") == expected
+def test_only_the_vendors_own_address_gets_the_newer_limit() -> None:
+    assert endpoint("openai", "https://api.openai.com/v1", "m").output_limit_field == "max_completion_tokens"
+    assert endpoint("openai", "http://127.0.0.1:8080", "m").output_limit_field == "max_tokens"
 
 
 def test_an_endpoint_has_what_it_was_given() -> None:
     made = endpoint("vllm", "gpu-box:8001/v1/", "qwen", " key \n", 65536, "work")
-    assert made == Endpoint("work", "openai_chat", "http://gpu-box:8001", "qwen", "key", 65536, "estimate")
+    assert made == Endpoint("work", "openai_chat", "http://gpu-box:8001", "qwen", "key", 65536, kind="vllm")
 
 
 @pytest.mark.parametrize(

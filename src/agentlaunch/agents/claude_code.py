@@ -141,6 +141,8 @@ def _settings(context: AgentContext) -> Document:
         **dict.fromkeys((*OTHER_CREDENTIALS,), ""),
         **dict.fromkeys(PROVIDER_SWITCHES, "0"),
         **dict.fromkeys(MODEL_VARIABLES, context.model),
+        "ANTHROPIC_DEFAULT_HAIKU_MODEL": context.model_for("background"),
+        "CLAUDE_CODE_SUBAGENT_MODEL": context.model_for("subagent"),
         **_connection(context),
         **_window_variables(context),
         **_lean_variables(context),

@@ -6,6 +6,7 @@ from agentlaunch.agents.base import TINY_WINDOW_BELOW_TOKENS, PromptTokens
 from agentlaunch.agents.documents import Document, Json, dump_document, merge, parse_document
 from agentlaunch.agents.instructions import instructions_with
 from agentlaunch.core.launch_plan import AgentContext, LaunchPlan
+from agentlaunch.core.policy import Role
 from agentlaunch.errors import UserError
 
 PROVIDER = "agentlaunch"
@@ -15,6 +16,9 @@ EVENT_TIMEOUT_MS = 3_600_000
 
 BUILT_IN_AGENTS = ("build", "plan", "general", "explore")
 """A user's own `agent.build.model` names a provider that is not enabled: OpenCode then fails before any request."""
+SUBAGENTS = ("general", "explore")
+ROUTED_ROLES: tuple[Role, ...] = ("background", "subagent")
+"""What OpenCode can be told another model for."""
 
 LEAN_TOOLS_OFF = ("task", "todowrite", "webfetch", "websearch", "codesearch", "skill", "question")
 TINY_TOOLS_OFF = ("glob", "grep")
@@ -70,9 +74,10 @@ def _config(context: AgentContext) -> Document:
     """What must hold. The title agent is off: its request would queue before the first one (facts/agents.md 2)."""
     model = f"{PROVIDER}/{context.model}"
     agents: Document = {name: {"model": model} for name in BUILT_IN_AGENTS}
+    agents |= {name: {"model": f"{PROVIDER}/{context.model_for('subagent')}"} for name in SUBAGENTS}
     return {
         "model": model,
-        "small_model": model,
+        "small_model": f"{PROVIDER}/{context.model_for('background')}",
         "autoupdate": False,
         "share": "disabled",
         "enabled_providers": [PROVIDER],
@@ -84,6 +89,7 @@ def _config(context: AgentContext) -> Document:
 
 def _provider(context: AgentContext) -> Document:
     limit: Json = {"context": context.context_window, "output": context.max_output_tokens}
+    names = dict.fromkeys((context.model, *(context.model_for(role) for role in ROUTED_ROLES)))
     return {
         "npm": "@ai-sdk/openai-compatible",  # bundled: works without a network (facts/agents.md 1.3)
         "name": PROVIDER,
@@ -94,7 +100,7 @@ def _provider(context: AgentContext) -> Document:
             "headerTimeout": False,
             "chunkTimeout": EVENT_TIMEOUT_MS,
         },
-        "models": {context.model: {"name": context.model, "tool_call": True, "limit": limit}},
+        "models": {name: {"name": name, "tool_call": True, "limit": limit} for name in names},
     }
 
 

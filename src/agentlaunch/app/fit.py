@@ -10,6 +10,7 @@ from agentlaunch.app.knowledge import load_knowledge
 from agentlaunch.app.machine import THIS_MACHINE, MachineFlags, look_at
 from agentlaunch.app.prompts import DEFAULT_AGENT, demand_of
 from agentlaunch.core.settings import resolve_settings
+from agentlaunch.core.weight_names import HubReference, WeightSet, parse_reference, same_quant, weight_sets
 from agentlaunch.errors import MachineError, UserError
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from agentlaunch.core.fit.machine import Machine
     from agentlaunch.core.fit.result import ModelFit
     from agentlaunch.core.hardware import HardwareReport
+    from agentlaunch.weights.hub_settings import HubSettings
+    from agentlaunch.weights.hugging_face import RepositoryListing
 
 CONTEXTS = (16_384, 32_768, 65_536, 131_072)
 
@@ -52,7 +55,7 @@ class Fitted:
 
 def fit(order: FitOrder, world: World) -> Fitted:
     """Compute. Raises UserError `unknown-model`, `unknown-quant`, `context-too-large`, `bad-setting`, what look_at
-    raises, and for a file what check_model raises."""
+    raises, for a file what check_model raises, and for `hf:OWNER/REPO` what list_repository does."""
     from agentlaunch.core.fit.choice import Wanted, fit_model
     from agentlaunch.core.fit.machine import machine_of
 
@@ -81,8 +84,13 @@ def _contexts(order: FitOrder, model: Model) -> list[int]:
 
 def find_model(order: FitOrder, catalog: Catalog, world: World) -> tuple[Model, str | None, Path | None]:
     """The model, its quantisation where one was named, and its file where the name is a path."""
-    path = _named_file(order.model, world)
-    model, named = find_in_catalog(order.model, catalog) if path is None else (model_of_file(path), None)
+    reference = parse_reference(order.model)
+    path = None
+    if reference is not None:
+        model, named, path = _of_repository(reference, order, catalog, world)
+    else:
+        path = _named_file(order.model, world)
+        model, named = find_in_catalog(order.model, catalog) if path is None else (model_of_file(path), None)
     quant = order.quant or named
     if quant is not None and model.quant(quant) is None:
         known = ", ".join(known.name for known in model.quants)
@@ -92,6 +100,60 @@ def find_model(order: FitOrder, catalog: Catalog, world: World) -> tuple[Model, 
         message = f"a context of `{order.context:,}` tokens is more than `{model.id}` was trained for: `{trained:,}`"
         raise UserError("context-too-large", message, f"use at most that: --context {trained}")
     return model, quant, path
+
+
+def _of_repository(
+    reference: HubReference, order: FitOrder, catalog: Catalog, world: World
+) -> tuple[Model, str | None, Path | None]:
+    """The model of a repository with the sizes of its files, and the quantisation that was named.
+
+    A file of it that is here tells all; else the catalogue its architecture, or the header of one file, which is read
+    there. Raises what `weights.hugging_face.list_repository` does, UserError `no-weights`, `quant-option`.
+    """
+    from agentlaunch.app.weights import find_reference
+    from agentlaunch.weights.hub_settings import read_hub_settings
+    from agentlaunch.weights.hugging_face import list_repository
+
+    if order.quant and reference.quant and not same_quant(order.quant, reference.quant):
+        what = f"--quant says `{order.quant}`, and the name says `{reference.quant}`"
+        raise UserError("quant-option", what, "leave one of them away")
+    wanted = HubReference(reference.repository, order.quant or reference.quant)
+    holding = find_reference(wanted, world) if wanted.quant else None
+    if holding is not None and holding.path is not None:
+        model = model_of_file(holding.path)
+        return model, model.quants[0].name, holding.path
+    settings = read_hub_settings(world.environment)
+    with world.talk.waiting(f"asking for the files of `{reference.repository}`"):
+        listing = list_repository(reference.repository, settings)
+        model = _published(listing, _known_model(reference.repository, catalog), settings)
+    named = next((quant.name for quant in model.quants if same_quant(quant.name, wanted.quant)), wanted.quant)
+    return model, named or None, None
+
+
+def _known_model(repository: str, catalog: Catalog) -> Model | None:
+    """The catalogue's model that this repository publishes."""
+    own = (model for model in catalog.models.values() if repository.lower() in map(str.lower, model.gguf))
+    return next(own, None)
+
+
+def _published(listing: RepositoryListing, known: Model | None, settings: HubSettings) -> Model:
+    """The model with a quantisation for each of the repository's. Raises UserError `no-weights`."""
+    from msgspec.structs import replace
+
+    from agentlaunch.core.catalog import Quant
+    from agentlaunch.core.fit.from_gguf import model_from_gguf
+    from agentlaunch.weights.remote_header import read_remote_header
+
+    sets = [one for one in weight_sets(listing.files) if isinstance(one, WeightSet)]
+    if not sets:
+        what = f"`{listing.repository}` has no GGUF files"
+        raise UserError("no-weights", what, "repositories with such files end in -GGUF")
+    smallest = min(sets, key=lambda one: one.size_bytes)
+    if known is None:
+        header = read_remote_header(listing, smallest.files[0], settings)
+        known = model_from_gguf(header, smallest.size_bytes, f"hf:{listing.repository}")
+    sizes = {one.quant or one.base: one.size_bytes for one in sorted(sets, key=lambda one: -one.size_bytes)}
+    return replace(known, quants=tuple(Quant(name, size, "file") for name, size in sizes.items()))
 
 
 def _named_file(name: str, world: World) -> Path | None:

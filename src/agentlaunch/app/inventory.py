@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
-from itertools import takewhile
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Literal
 
 from agentlaunch.agents.base import AGENTS, load_agent
 from agentlaunch.agents.command import Completed
 from agentlaunch.agents.locate import locate_agent, parse_version
+from agentlaunch.probes.servers.finding import ANSWER_LIMIT_S, LOOPBACK, ask
 
 if TYPE_CHECKING:
+    from agentlaunch.probes.servers.base import ServedModel
+    from agentlaunch.probes.servers.finding import RunningServer
     from agentlaunch.system.dirs import Dirs
 
 State = Literal["running", "installed", "missing"]
 
-ANSWER_LIMIT_S = 0.05
-"""A server on this machine accepts within a millisecond; a busy one is not waited for."""
-_ANSWER_PARTS = 16
-OLLAMA_PORT, LM_STUDIO_PORT = 11434, 1234
-_LOOPBACK = "127.0.0.1"
+OLLAMA_PORT = 11434
 
 
 @dataclass(frozen=True)
@@ -40,13 +38,14 @@ class InstalledAgent:
 
 @dataclass(frozen=True)
 class FoundRuntime:
-    """A runtime. `version` is empty when it is not known, `url` when it does not run."""
+    """A runtime. `version` is empty when it is not known, `url` when it does not run; `models` are a server's own."""
 
     name: str
     title: str
     state: State
     version: str = ""
     url: str = ""
+    models: tuple[ServedModel, ...] = ()
 
 
 def find_agents(environment: Mapping[str, str], dirs: Dirs) -> tuple[InstalledAgent, ...]:
@@ -62,8 +61,20 @@ def find_agents(environment: Mapping[str, str], dirs: Dirs) -> tuple[InstalledAg
 
 
 def find_runtimes(environment: Mapping[str, str]) -> tuple[FoundRuntime, ...]:
-    """Every runtime that we know, installed or not. The only connections are to ports of this machine."""
-    return (_embedded(), _llama_server(environment), _ollama(environment), _lm_studio(environment))
+    """The runtimes that we start or know the programs of, installed or not, then the other servers that run.
+
+    The only connections are to ports of this machine. Raises UserError `bad-servers`.
+    """
+    from agentlaunch.app.running_servers import running_servers
+
+    running = {server.kind.name: _running(server) for server in running_servers(environment)}
+    studio = running.pop("lmstudio", None) or _lm_studio(environment)
+    return (_embedded(), _llama_server(environment), find_ollama(environment), studio, *running.values())
+
+
+def _running(server: RunningServer) -> FoundRuntime:
+    kind, facts = server.kind, server.facts
+    return FoundRuntime(kind.name, kind.title, "running", facts.version, server.url, facts.models)
 
 
 def _not_started(argv: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> Completed:
@@ -97,14 +108,13 @@ def _llama_server(environment: Mapping[str, str]) -> FoundRuntime:
     return FoundRuntime("llama-server", "llama-server", "installed" if there else "missing")
 
 
-def _ollama(environment: Mapping[str, str]) -> FoundRuntime:
+def find_ollama(environment: Mapping[str, str]) -> FoundRuntime:
     """Asked for its version where it listens on this machine; an OLLAMA_HOST elsewhere is not asked."""
     port = _own_port(environment.get("OLLAMA_HOST", ""))
-    answer = None if port is None else _ask(port, "/api/version")
-    if answer is not None:
-        version = answer.get("version")
-        known = version if isinstance(version, str) else ""
-        return FoundRuntime("ollama", "Ollama", "running", known, f"http://{_LOOPBACK}:{port}")
+    answer = None if port is None else ask(port, "/api/version", monotonic() + ANSWER_LIMIT_S)
+    match None if answer is None else answer.content:
+        case {"version": str(version)}:
+            return FoundRuntime("ollama", "Ollama", "running", version, f"http://{LOOPBACK}:{port}")
     return FoundRuntime("ollama", "Ollama", "installed" if _on_path("ollama", environment) else "missing")
 
 
@@ -112,11 +122,7 @@ def _lm_studio(environment: Mapping[str, str]) -> FoundRuntime:
     home = Path(environment.get("HOME") or environment.get("USERPROFILE") or "~").expanduser()
     program = home / ".lmstudio" / "bin" / "lms"
     there = _on_path("lms", environment) or program.is_file() or program.with_suffix(".exe").is_file()
-    if not there:
-        return FoundRuntime("lmstudio", "LM Studio", "missing")
-    if _ask(LM_STUDIO_PORT, "/v1/models") is None:
-        return FoundRuntime("lmstudio", "LM Studio", "installed")
-    return FoundRuntime("lmstudio", "LM Studio", "running", "", f"http://{_LOOPBACK}:{LM_STUDIO_PORT}")
+    return FoundRuntime("lmstudio", "LM Studio", "installed" if there else "missing")
 
 
 def _on_path(program: str, environment: Mapping[str, str]) -> bool:
@@ -138,19 +144,3 @@ def _own_port(host: str) -> int | None:
         return None
     port = address.base_url.rpartition(":")[2].partition("/")[0]
     return int(port) if port.isdecimal() else None
-
-
-def _ask(port: int, path: str) -> Mapping[str, object] | None:
-    """The JSON object that a server on this machine answers, None for anything else. No client library: 100 ms."""
-    import socket
-
-    request = f"GET {path} HTTP/1.0\r\nHost: {_LOOPBACK}:{port}\r\n\r\n".encode()
-    try:
-        with socket.create_connection((_LOOPBACK, port), ANSWER_LIMIT_S) as connection:
-            connection.sendall(request)
-            parts = (connection.recv(65536) for _ in range(_ANSWER_PARTS))
-            answer = b"".join(takewhile(bool, parts))
-        content: object = json.loads(answer.partition(b"\r\n\r\n")[2])
-    except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) else None

@@ -1,4 +1,4 @@
-"""The data that ships with us, read when a command needs it: models, efficiencies, graphics processors."""
+"""The data that ships with us, read when it is needed: models, efficiencies, graphics processors, list prices."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import agentlaunch
 
 if TYPE_CHECKING:
     from agentlaunch.core.catalog import Catalog
+    from agentlaunch.core.endpoint import Prices
     from agentlaunch.core.fit.calibration import Calibration
     from agentlaunch.core.fit.choice import Knowledge
     from agentlaunch.core.gpus import GpuTable
+    from agentlaunch.core.list_prices import PriceTable
 
 _DATA = Path(agentlaunch.__file__).parent / "data"
 
@@ -44,6 +46,20 @@ def load_gpus() -> GpuTable:
     from agentlaunch.core.gpus import parse_gpus
 
     return parse_gpus(_text("gpus.json"))
+
+
+def load_prices() -> PriceTable:
+    """What managed models cost."""
+    from agentlaunch.core.list_prices import parse_prices
+
+    return parse_prices(_text("prices.json"))
+
+
+def reference_prices() -> Prices:
+    """The prices of the managed model that `usage` compares with."""
+    from agentlaunch.core.list_prices import DEFAULT_REFERENCE
+
+    return load_prices().find(DEFAULT_REFERENCE).prices
 
 
 def _text(name: str) -> str:

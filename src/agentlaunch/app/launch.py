@@ -16,14 +16,17 @@ from agentlaunch.app.agents import find_agent, find_or_install
 from agentlaunch.app.limits import LEAN_BELOW_TOKENS, max_output_for
 from agentlaunch.app.models import ModelTarget, resolve_model
 from agentlaunch.app.orders import LaunchOrder, write_record
+from agentlaunch.app.session_routing import choose_routing
 from agentlaunch.app.weights_use import note_use
 from agentlaunch.app.window import Terms
 from agentlaunch.app.world import World
 from agentlaunch.core.engine import EngineSpec
 from agentlaunch.core.launch_environment import launch_environment, proxy_note
 from agentlaunch.core.launch_plan import AgentContext, LaunchPlan
+from agentlaunch.core.policy import Role
 from agentlaunch.errors import AgentlaunchError, Bug
 from agentlaunch.shim.protocol import OpenSession, SessionGrant
+from agentlaunch.shim.session import SessionRouting
 from agentlaunch.shim.state import shim_log
 from agentlaunch.system.files import write_private
 from agentlaunch.system.process import identify
@@ -41,6 +44,7 @@ class Prepared:
     program: LocatedAgent
     model: ModelTarget
     context_window: int
+    routing: SessionRouting | None = None
 
     @property
     def lean(self) -> bool:
@@ -70,8 +74,10 @@ def prepare(order: LaunchOrder, world: World) -> Prepared:
     """
     agent = find_agent(order.agent)
     program = find_or_install(agent, order, world)
-    model = resolve_model(order.model, world, Terms(order.agent, order.lean, order.yes, order.force))
-    return Prepared(order, agent, program, model, model.context_window)
+    resolved = resolve_model(order.model, world, Terms(order.agent, order.lean, order.yes, order.force))
+    routing = choose_routing(order.model, resolved, world)
+    model = replace(routing.target, notes=(*routing.notes, *routing.target.notes))
+    return Prepared(order, agent, program, model, model.context_window, routing.session)
 
 
 def rehearse(prepared: Prepared, world: World) -> DryRun:
@@ -119,6 +125,8 @@ def _session(prepared: Prepared, world: World) -> Iterator[SessionGrant]:
         target=model.target,
         context_window=prepared.context_window,
         max_output_tokens=prepared.max_output_tokens,
+        routing=prepared.routing,
+        project=str(world.folder),
     )
     with world.talk.waiting(f"loading `{model.name}`"):
         grant = world.shims.open_session(request, prepared.order.idle_seconds)
@@ -142,8 +150,15 @@ def _plan(prepared: Prepared, grant: SessionGrant, world: World) -> LaunchPlan:
         arguments=prepared.order.arguments,
         environment=world.environment,
         user_files=_read_user_files(prepared, world),
+        routed_roles=_routed_roles(prepared),
     )
     return prepared.agent.plan(context)
+
+
+def _routed_roles(prepared: Prepared) -> frozenset[Role]:
+    if prepared.routing is None:
+        return frozenset()
+    return frozenset(route.match.role for route in prepared.routing.policy.routes if route.match.role is not None)
 
 
 def _read_user_files(prepared: Prepared, world: World) -> dict[str, str]:
@@ -183,7 +198,8 @@ def _window_note(prepared: Prepared) -> tuple[str, ...]:
     if prompt + answer <= window:
         return ()
     larger = -(-prompt * 4 // 3 // 4096) * 4096  # an answer takes a quarter of a window of this size
-    helps = "--lean" if not prepared.lean and lean + answer <= window else f"--context {larger}"
+    enlarge = prepared.model.enlarge.replace("{tokens}", str(larger)) or f"--context {larger}"
+    helps = "--lean" if not prepared.lean and lean + answer <= window else enlarge
     title = prepared.agent.title
     return (f"too small for {title}: its first prompt of about {prompt} tokens leaves no room for an answer; {helps}",)
 

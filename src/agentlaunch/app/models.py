@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -9,23 +10,26 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agentlaunch.app.llama_engine import llama_engine
 from agentlaunch.app.ollama_models import RUNTIME as OLLAMA
 from agentlaunch.app.ollama_models import find_tag, ollama_model
 from agentlaunch.app.orders import ModelOrder
+from agentlaunch.app.running_servers import Served, find_loaded, served, served_model, short_name
 from agentlaunch.app.talk import agrees
+from agentlaunch.app.upstreams import names_upstream, ordered_endpoint
 from agentlaunch.app.window import DEFAULT_CONTEXT_TOKENS, Terms, choose_window
 from agentlaunch.app.world import World
 from agentlaunch.core.endpoint import Endpoint
 from agentlaunch.core.engine import EngineSpec
-from agentlaunch.core.weight_names import HubReference, parse_reference
+from agentlaunch.core.weight_names import HubReference, parse_reference, same_quant
 from agentlaunch.errors import MachineError, UserError
+from agentlaunch.probes.servers import SERVERS
 
 if TYPE_CHECKING:
     from agentlaunch.app.weights import PullOrder
     from agentlaunch.core.catalog import Model
 
 DEMO = "demo"
-RUNTIME = "llamacpp"
 
 _FOLDER_LOOK = 2000
 """Directory entries looked at for a suggestion; a folder with more is not searched for a typing mistake."""
@@ -33,33 +37,85 @@ _FOLDER_LOOK = 2000
 
 @dataclass(frozen=True)
 class ModelTarget:
-    """What answers. `name` is what the agent calls it, `context_window` is in tokens, `runtime` is who runs it."""
+    """What answers. `name` is what the agent calls it, `context_window` is in tokens, `runtime` is who runs it.
+
+    `enlarge` is what to type for a window of {tokens}, where that is no flag of ours: a server that runs already.
+    """
 
     name: str
     target: EngineSpec | Endpoint
     runtime: str
     context_window: int
     notes: tuple[str, ...] = ()
+    enlarge: str = ""
 
 
 def resolve_model(order: ModelOrder, world: World, terms: Terms) -> ModelTarget:
     """What `order` names. Raises UserError for a name or a window that cannot be, MachineError for a missing part, and
     for a file that does not fit this machine."""
-    if order.upstream:
-        return _resolve_upstream(order, world)
+    if order.upstream or names_upstream(order, world):
+        return _resolve_upstream(order, world, yes=terms.yes)
+    if order.runtime in SERVERS:
+        _refuse_quant(order, f"{order.runtime} runs already")
+        return _served_target(served_model(order, world))
     if order.runtime == OLLAMA:
+        _refuse_quant(order, "Ollama's tags tell the quantisation")
         return _resolve_ollama(order, terms, world)
-    if order.model == DEMO:
-        return _local_target(_demo_file(world, yes=terms.yes), DEMO, (order, terms), world)
+    return _resolve_here(order, terms, world)
+
+
+def _resolve_here(order: ModelOrder, terms: Terms, world: World) -> ModelTarget:
+    """A file, a tag of Ollama's, what a running server has loaded, a model of the catalogue; in this order."""
     reference = parse_reference(order.model)
     if reference is not None:
         return _resolve_reference(reference, order, terms, world)
+    if order.model == DEMO:
+        _refuse_quant(order, f"`{DEMO}` is one file")
+        return _local_target(_demo_file(world, yes=terms.yes), DEMO, (order, terms), world)
+    running = None if _is_file(order.model, world.folder) else _find_running(order, world)
+    if running is not None:
+        return _served_target(running)
     if is_path(order.model):
+        _refuse_quant(order, f"`{order.model}` is a file")
         path = find_model_file(order.model, world.folder)
         return _local_target(path, path.stem, (order, terms), world)
-    if not order.runtime and find_tag((order.model,), world) is not None:
+    if not (order.runtime or order.quant) and find_tag((order.model,), world) is not None:
         return _ollama_target(order.model, order, terms, world)
     return _resolve_known(order, terms, world)
+
+
+def _find_running(order: ModelOrder, world: World) -> Served | None:
+    """The model at a server that has it loaded as ordered; a quantisation or a cache's type is nothing to order there,
+    and Ollama's own tags are Ollama's."""
+    if order.runtime or order.quant or order.kv is not None or find_tag((order.model,), world) is not None:
+        return None
+    found = find_loaded(order.model, world)
+    if found is None:
+        return None
+    server, model = found
+    if server.facts.wants_key or (order.context or 0) > (model.context_window or order.context or 0):
+        return None
+    return served(server, model, order, world)
+
+
+def _served_target(found: Served) -> ModelTarget:
+    endpoint = found.endpoint
+    name = short_name(endpoint.model) if endpoint.model.lower().endswith(".gguf") else endpoint.model
+    return ModelTarget(name, endpoint, endpoint.name, found.context_window, found.notes, found.enlarge)
+
+
+def _refuse_quant(order: ModelOrder, why: str) -> None:
+    """Raises UserError `quant-option` where a quantisation was named and nothing is there to choose."""
+    if order.quant:
+        what = f"--quant chooses among files of one model, and {why}"
+        raise UserError("quant-option", what, f"leave --quant {order.quant} away")
+
+
+def _is_file(name: str, folder: Path) -> bool:
+    """Whether a name means a file that exists, or says that it is one."""
+    if name.lower().endswith(".gguf"):
+        return True
+    return is_path(name) and os.path.exists(folder / name)  # noqa: PTH110 - Path.exists raises where it may not look
 
 
 def find_model_file(name: str, folder: Path) -> Path:
@@ -92,25 +148,24 @@ def _resolve_known(order: ModelOrder, terms: Terms, world: World) -> ModelTarget
     found = catalog.find(order.model)
     if not isinstance(found, Match):
         raise _unknown(order.model, world.folder, found.nearest)
-    wanted = found.quant.upper() if found.quant else ""
+    wanted = _one_quant(order, found.quant or "")
     for local in find_local_models(catalog, world.environment, world.folder, world.dirs):
-        if local.model == found.model.id and wanted in ("", local.quant):
+        if local.model == found.model.id and (not wanted or same_quant(local.quant, wanted)):
             return _local_target(local.path, local.path.stem, (order, terms), world)
-    tag = None if order.runtime or found.quant else find_tag(found.model.ollama, world)
+    tag = None if order.runtime or wanted else find_tag(found.model.ollama, world)
     if tag is not None:
         return _ollama_target(tag, order, terms, world)
-    quant = found.quant or _best_quant(found.model, world, terms.agent)
+    quant = wanted or _best_quant(found.model, world, terms.agent)
     message = f"`{found.model.id}` is known and not on this machine"
     missing = MachineError("model-missing", message, way_to_get(found.model, quant, terms.agent).sentence)
-    return _fetched(
-        PullOrder(found.model.id, found.quant or ""), missing, (order, terms), world, _size(found.model, quant)
-    )
+    return _fetched(PullOrder(found.model.id, wanted), missing, (order, terms), world, _size(found.model, quant))
 
 
 def _resolve_reference(reference: HubReference, order: ModelOrder, terms: Terms, world: World) -> ModelTarget:
     """A repository's model: some program's file, else Ollama's, which calls it `hf.co/OWNER/REPO`, else fetched."""
     from agentlaunch.app.weights import PullOrder, find_reference
 
+    reference = replace(reference, quant=_one_quant(order, reference.quant))
     holding = find_reference(reference, world)
     if holding is not None and holding.path is not None:
         return _local_target(holding.path, holding.path.stem, (order, terms), world)
@@ -120,6 +175,14 @@ def _resolve_reference(reference: HubReference, order: ModelOrder, terms: Terms,
     hint = f"fetch it: agentlaunch models pull {reference}"
     missing = MachineError("model-missing", f"`{reference}` is not on this machine", hint)
     return _fetched(PullOrder(str(reference)), missing, (order, terms), world)
+
+
+def _one_quant(order: ModelOrder, named: str) -> str:
+    """The quantisation that --quant or the name tells; empty for none. Raises UserError `quant-option` for two."""
+    if order.quant and named and not same_quant(order.quant, named):
+        what = f"--quant says `{order.quant}`, and the name says `{named}`"
+        raise UserError("quant-option", what, "leave one of them away")
+    return order.quant or named
 
 
 def _fetched(
@@ -183,8 +246,8 @@ def _local_target(path: Path, alias: str, wanted: tuple[ModelOrder, Terms], worl
     order, terms = wanted
     facts = check_model(path, order.context or 1)
     chosen = choose_window(facts, order, terms, world)
-    spec = EngineSpec(str(path), alias, chosen.context_window, chosen.kv_type)
-    return ModelTarget(alias, spec, RUNTIME, chosen.context_window, chosen.notes)
+    spec, runtime = llama_engine((path, alias), chosen, order.runtime, terms, world)
+    return ModelTarget(alias, spec, runtime, chosen.context_window, chosen.notes)
 
 
 def _demo_file(world: World, *, yes: bool) -> Path:
@@ -200,36 +263,14 @@ def _demo_file(world: World, *, yes: bool) -> Path:
     raise MachineError("demo-missing", "the model `demo` is not installed", "fetch it: add --yes")
 
 
-def _resolve_upstream(order: ModelOrder, world: World) -> ModelTarget:
-    """Raises UserError `bad-upstream-url`, `key-missing`, and what the upstream's own reading of its words raises."""
-    from agentlaunch.upstreams.kind import endpoint
-
-    kind, sign, url = order.upstream.partition("=")
-    if sign and not url.strip():  # an unset variable in a script must not send a prompt to the vendor
-        raise UserError(
-            "bad-upstream-url",
-            f"`{order.upstream}` has no address behind `=`",
-            f"write --upstream {kind}=http://127.0.0.1:8080, or --upstream {kind} for its usual address",
-        )
-    window = order.context or DEFAULT_CONTEXT_TOKENS
-    notes = (
-        () if order.context else (f"the window of `{order.model}` is unknown: {window} tokens assumed, see --context",)
-    )
-    return ModelTarget(order.model, endpoint(kind, url, order.model, _key(order, world), window), kind, window, notes)
-
-
-def _key(order: ModelOrder, world: World) -> str:
-    """The upstream's key, out of the variable that the user named and from nowhere else."""
-    if not order.key_variable:
-        return ""
-    found = world.environment.get(order.key_variable, "")
-    if not found:
-        raise UserError(
-            "key-missing",
-            f"the variable `{order.key_variable}` is not set",
-            f"export {order.key_variable}=..., then again",
-        )
-    return found
+def _resolve_upstream(order: ModelOrder, world: World, *, yes: bool) -> ModelTarget:
+    """Raises what `ordered_endpoint` does: bad names and addresses, a missing key, a consent that was not given."""
+    endpoint = ordered_endpoint(order, world, yes=yes)
+    window = order.context or endpoint.context_window or DEFAULT_CONTEXT_TOKENS
+    notes: tuple[str, ...] = ()
+    if not (order.context or endpoint.context_window):
+        notes = (f"the window of `{endpoint.model}` is unknown: {window} tokens assumed, see --context",)
+    return ModelTarget(endpoint.model, replace(endpoint, context_window=window), endpoint.name, window, notes)
 
 
 def _unknown(name: str, folder: Path, nearest: Sequence[str]) -> UserError:

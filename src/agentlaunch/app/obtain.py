@@ -24,5 +24,8 @@ class Way:
 
 def way_to_get(model: Model, quant: str, agent: str) -> Way:
     """Fetch it and launch. A model that nobody publishes as GGUF comes through Ollama, in the one form it has there."""
+    through = " --runtime ollama" if model.ollama and not model.gguf else ""
     wanted = f" --quant {quant}" if model.gguf and quant else ""
-    return Way(f"agentlaunch models pull {model.id}{wanted}", f"agentlaunch {agent} --model {model.id}")
+    return Way(
+        f"agentlaunch models pull {model.id}{wanted}{through}", f"agentlaunch {agent} --model {model.id}{through}"
+    )

@@ -67,8 +67,17 @@ def ollama_model(tag: str, order: ModelOrder, terms: Terms, world: World) -> Oll
         runtime=RUNTIME,
         address=address.base_url,
         authorization=address.authorization,
+        memory=window.memory,
     )
-    return OllamaModel(spec, window.notes)
+    return OllamaModel(spec, (*_parallel_note(world, address), *window.notes))
+
+
+def _parallel_note(world: World, address: OllamaAddress) -> tuple[str, ...]:
+    """A warning where a server on this machine keeps several windows in memory, and one was planned (report B185)."""
+    slots = world.environment.get("OLLAMA_NUM_PARALLEL", "")
+    if not address.is_local or not slots.isdecimal() or int(slots) < 2:
+        return ()
+    return (f"OLLAMA_NUM_PARALLEL={slots} makes Ollama keep {slots} windows in memory, and one was planned: unset it",)
 
 
 def _window(tag: str, order: ModelOrder, terms: Terms, world: World, address: OllamaAddress) -> Window:
@@ -99,12 +108,8 @@ def _window(tag: str, order: ModelOrder, terms: Terms, world: World, address: Ol
 
 def _running_window(tag: str, world: World) -> int | None:
     """The window of this model where the shim has it loaded already: it fits, for it is there."""
-    from agentlaunch.shim.control_client import ShimStopping, ShimUnreachable
+    from agentlaunch.app.window import engines_here
 
-    try:
-        status = world.shims.status()
-    except (ShimUnreachable, ShimStopping):
-        return None
-    engines = () if status is None else status.engines
     states = ("ready", "loading")
-    return next((one.context_window for one in engines if one.model_path == tag and one.state in states), None)
+    here = engines_here(world)
+    return next((one.context_window for one in here if one.model_path == tag and one.state in states), None)

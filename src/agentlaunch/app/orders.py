@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import get_args
+from typing import TypedDict, get_args
 
-from agentlaunch.app.recommended import recommended_file
+from agentlaunch.app.llama_engine import LLAMA_RUNTIMES
+from agentlaunch.app.recommended import recommend_model
+from agentlaunch.app.upstreams import check_source, upstream_model
 from agentlaunch.app.world import World
 from agentlaunch.core.engine import KVType
 from agentlaunch.core.settings import Settings, resolve_settings
 from agentlaunch.errors import UserError
+from agentlaunch.probes.servers import SERVERS
 from agentlaunch.system.dirs import Dirs
 from agentlaunch.system.files import write_private
 from agentlaunch.system.settings_files import read_settings_files
 
 RECORD_VERSION = 1
-KNOWN_RUNTIMES = ("llamacpp", "ollama")
+KNOWN_RUNTIMES = (*LLAMA_RUNTIMES, "ollama", *SERVERS)
 _IDLE_VARIABLE = "AGENTLAUNCH_IDLE_SECONDS"
 _UPSTREAM_MODEL_SOURCES = ("--model", "AGENTLAUNCH_MODEL")
 
@@ -26,7 +30,10 @@ _UPSTREAM_MODEL_SOURCES = ("--model", "AGENTLAUNCH_MODEL")
 class ModelOrder:
     """Which model, where it runs, with what window (tokens) and KV cache; None of these: the machine decides.
 
-    `upstream` is KIND=URL or empty; `runtime` is one of KNOWN_RUNTIMES, or empty: the one that has the model.
+    `upstream` is KIND=URL, a stored name, a kind or empty; `runtime` is one of KNOWN_RUNTIMES, or empty: the one that
+    has the model. `quant` is empty: any that is here, else the one that fits best. An empty `model` is the one that
+    the server `runtime` has loaded. `policy` is empty for the one that the settings choose; `fallbacks` are upstreams
+    as NAME or NAME/MODEL.
     """
 
     model: str
@@ -35,6 +42,9 @@ class ModelOrder:
     upstream: str = ""
     key_variable: str = ""
     runtime: str = ""
+    quant: str = ""
+    policy: str = ""
+    fallbacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,9 @@ class ModelFlags:
     runtime: str | None = None
     upstream: str | None = None
     key_variable: str | None = None
+    quant: str | None = None
+    policy: str | None = None
+    fallbacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,33 +120,50 @@ def settings_for(model: ModelFlags, flags: LaunchFlags, world: World) -> Setting
 def choose_model(flags: ModelFlags, settings: Settings, world: World, agent: str) -> ModelOrder:
     """Which model the command runs: the one that is named, else the last one, else the best for the agent that is here.
 
-    Raises UserError `runtime-unknown`, `upstream-option`, `model-needed`.
+    Raises UserError `runtime-unknown`, `upstream-option`, `model-needed`. Without a name, a server that `--runtime`
+    names is asked for what it has loaded when the launch begins.
 
     A settings file's model is a local one: before an upstream, only a flag, a variable or the last launch names one.
     """
-    if flags.runtime not in (None, *KNOWN_RUNTIMES):
-        raise UserError(
-            "runtime-unknown",
-            f"unknown runtime `{flags.runtime}`: local models run in {' or '.join(KNOWN_RUNTIMES)}",
-            "leave --runtime away, or use a server of your own: --upstream KIND=URL --model M",
-        )
-    if flags.key_variable and not flags.upstream:
-        raise UserError("upstream-option", "--upstream-key-env needs --upstream", "add --upstream KIND=URL")
-    if flags.upstream and (flags.kv or flags.runtime):
-        option = "--kv" if flags.kv else "--runtime"
-        raise UserError("upstream-option", f"{option} is about local models, and --upstream is given", "leave one away")
-    upstream = flags.upstream or ""
+    _check_flags(flags)
+    upstream, runtime = flags.upstream or "", flags.runtime or ""
     named = settings.model.value
-    if upstream and settings.model.source not in _UPSTREAM_MODEL_SOURCES:
+    if (upstream or runtime in SERVERS) and settings.model.source not in _UPSTREAM_MODEL_SOURCES:
         named = None
+    check_source(named or "", settings.model.source, world)
+    model = named or upstream_model(upstream, world)
+    if not model and runtime not in SERVERS:
+        model = _last_model(upstream, world.dirs)
+    if not model and runtime not in SERVERS:
+        found = recommend_model(world, agent, runtime, yes=settings.yes.value)
+        model, runtime = found.model, found.runtime
     return ModelOrder(
-        model=named or _last_model(upstream, world.dirs) or recommended_file(world, agent),
+        model=model,
         context=settings.context.value,
         kv=None if settings.kv.source == "default" else settings.kv.value,
         upstream=upstream,
         key_variable=flags.key_variable or "",
-        runtime=flags.runtime or "",
+        runtime=runtime,
+        quant=flags.quant or "",
+        policy=flags.policy or "",
+        fallbacks=flags.fallbacks,
     )
+
+
+def _check_flags(flags: ModelFlags) -> None:
+    """Raises UserError `runtime-unknown`, and `upstream-option` for two that exclude each other."""
+    if flags.runtime not in (None, *KNOWN_RUNTIMES):
+        raise UserError(
+            "runtime-unknown",
+            f"unknown runtime `{flags.runtime}`: known are {', '.join(KNOWN_RUNTIMES)}",
+            "leave --runtime away, or use a server of your own: --upstream KIND=URL --model M",
+        )
+    if flags.key_variable and not flags.upstream:
+        raise UserError("upstream-option", "--upstream-key-env needs --upstream", "add --upstream KIND=URL")
+    given = {"--kv": flags.kv, "--runtime": flags.runtime, "--quant": flags.quant}
+    local = next((option for option, value in given.items() if value), None)
+    if flags.upstream and local:
+        raise UserError("upstream-option", f"{local} is about local models, and --upstream is given", "leave one away")
 
 
 def _last_model(upstream: str, dirs: Dirs) -> str:
@@ -149,6 +179,13 @@ def _last_model(upstream: str, dirs: Dirs) -> str:
 def record_path(dirs: Dirs) -> Path:
     """Where the last launch stands."""
     return dirs.state / "plans" / "last.json"
+
+
+class _RecordedFields(TypedDict):
+    runtime: str
+    quant: str
+    policy: str
+    fallbacks: tuple[str, ...]
 
 
 def write_record(order: LaunchOrder, dirs: Dirs) -> None:
@@ -184,11 +221,21 @@ def read_record(dirs: Dirs) -> LaunchOrder | None:
             "idle_seconds": int() | None as idle_seconds,
             "force": bool(force),
         } if all(isinstance(word, str) for word in arguments):
-            runtime = str(rest.get("runtime", ""))
-            model = ModelOrder(name, context, _kv_type(kv), upstream, key_variable, runtime)
+            model = ModelOrder(name, context, _kv_type(kv), upstream, key_variable, **_recorded(rest))
             return LaunchOrder(agent, model, lean, tuple(arguments), idle_seconds, force=force)
         case _:
             return None
+
+
+def _recorded(fields: Mapping[object, object]) -> _RecordedFields:
+    """The fields that older records do not have."""
+    words = fields.get("fallbacks")
+    return {
+        "runtime": str(fields.get("runtime", "")),
+        "quant": str(fields.get("quant", "")),
+        "policy": str(fields.get("policy", "")),
+        "fallbacks": tuple(str(word) for word in words) if isinstance(words, list) else (),
+    }
 
 
 def _kv_type(text: str | None) -> KVType | None:

@@ -9,14 +9,18 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agentlaunch.app.knowledge import reference_prices
 from agentlaunch.app.limits import max_output_for
 from agentlaunch.app.models import resolve_model
 from agentlaunch.app.orders import LaunchFlags, ModelFlags, ModelOrder, choose_model, settings_for
 from agentlaunch.app.prompts import DEFAULT_AGENT
+from agentlaunch.app.session_routing import choose_routing
+from agentlaunch.app.standing import read_standing, standing_order, standing_token, token_path
 from agentlaunch.app.window import Terms
 from agentlaunch.app.world import World
 from agentlaunch.errors import MachineError, UserError
 from agentlaunch.shim.protocol import OpenSession
+from agentlaunch.system.dirs import usage_path
 from agentlaunch.system.files import make_private_dir
 
 TOKEN_VARIABLE = "AGENTLAUNCH_TOKEN"  # noqa: S105 - a variable's name
@@ -24,13 +28,14 @@ TOKEN_VARIABLE = "AGENTLAUNCH_TOKEN"  # noqa: S105 - a variable's name
 
 @dataclass(frozen=True)
 class ServeOrder:
-    """What to serve, and to whom. `token` is empty when a new one is to be made."""
+    """What to serve, and to whom. `token` is empty when a new one is to be made, `token_file` is where it is from."""
 
     model: ModelOrder
     port: int
     token: str = field(default="", repr=False)
     yes: bool = False
     force: bool = False
+    token_file: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,13 +47,18 @@ class Served:
     is_new_token: bool
     model: str
     context_window: int
+    token_file: str = ""
 
 
 @dataclass(frozen=True)
 class ServeFlags:
-    """The flags of `serve` that are not about the model; `token` None: the variable's, or a new one."""
+    """The flags of `serve` that are not about the model; `token` None: the variable's, or a new one.
 
-    port: int = 0
+    Where neither is given, the port, token and model are those that agents are configured for, if any are; without
+    them `port` None is a free one.
+    """
+
+    port: int | None = None
     token: str | None = field(default=None, repr=False)
     yes: bool = False
     force: bool = False
@@ -65,13 +75,22 @@ def choose_serve(flags: ModelFlags, own: ServeFlags, world: World) -> ServeOrder
         raise UserError(
             "bad-token", "the token has characters that an HTTP header cannot carry", "use letters and digits"
         )
+    standing = None if chosen else read_standing(world.dirs)
+    if standing is not None and own.port in (None, standing.port):
+        model = standing_order(standing, flags, settings) or choose_model(flags, settings, world, DEFAULT_AGENT)
+        where = str(token_path(world.dirs))
+        return ServeOrder(model, standing.port, standing_token(world.dirs), settings.yes.value, own.force, where)
     model = choose_model(flags, settings, world, DEFAULT_AGENT)
-    return ServeOrder(model, own.port, chosen, settings.yes.value, own.force)
+    return ServeOrder(model, own.port or 0, chosen, settings.yes.value, own.force)
 
 
 def serve(order: ServeOrder, world: World, on_ready: Callable[[Served], None]) -> None:
     """Serve until Ctrl-C or SIGTERM. Raises MachineError `port-taken`, and whatever the model's start raises."""
-    model = resolve_model(order.model, world, Terms(yes=order.yes, force=order.force))
+    resolved = resolve_model(order.model, world, Terms(yes=order.yes, force=order.force))
+    routing = choose_routing(order.model, resolved, world)
+    model = routing.target
+    for note in routing.notes:
+        world.talk.say(note)
     token = order.token or secrets.token_urlsafe(24)
     request = OpenSession(
         agent="serve",
@@ -80,6 +99,8 @@ def serve(order: ServeOrder, world: World, on_ready: Callable[[Served], None]) -
         target=model.target,
         context_window=model.context_window,
         max_output_tokens=max_output_for(model.context_window),
+        routing=routing.session,
+        project=str(world.folder),
     )
     from agentlaunch.runtimes.hosts import RuntimeHosts
     from agentlaunch.shim.server import PresetSession, ServerConfig, run_server
@@ -89,9 +110,15 @@ def serve(order: ServeOrder, world: World, on_ready: Callable[[Served], None]) -
 
         def ready(url: str) -> None:
             loading.close()
-            on_ready(Served(url, token, not order.token, model.name, model.context_window))
+            on_ready(Served(url, token, not order.token, model.name, model.context_window, order.token_file))
 
-        config = ServerConfig(port=order.port, preset=PresetSession(request, token), on_ready=ready)
+        config = ServerConfig(
+            port=order.port,
+            preset=PresetSession(request, token),
+            usage_path=usage_path(world.dirs),
+            reference=reference_prices(),
+            on_ready=ready,
+        )
         run_server(config, RuntimeHosts(world.dirs.logs, world.environment))
 
 

@@ -43,11 +43,12 @@ def _run() -> None:
     import secrets
 
     from agentlaunch import __version__
+    from agentlaunch.app.knowledge import reference_prices
     from agentlaunch.runtimes.hosts import RuntimeHosts
     from agentlaunch.shim.server import ServerConfig, run_server
     from agentlaunch.shim.state import ShimState, remove_state, shim_lock, write_state
     from agentlaunch.shim.watch import read_idle_policy
-    from agentlaunch.system.dirs import find_dirs
+    from agentlaunch.system.dirs import find_dirs, usage_path
     from agentlaunch.system.locks import held
     from agentlaunch.system.process import identify
 
@@ -70,6 +71,8 @@ def _run() -> None:
         config = ServerConfig(
             control_token=token,
             sessions_dir=dirs.sessions,
+            usage_path=usage_path(dirs),
+            reference=reference_prices(),
             idle=read_idle_policy(os.environ),
             on_ready=on_ready,
             on_stop=lambda: remove_state(dirs),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from agentlaunch.core.fit.choice import Knowledge
     from agentlaunch.core.fit.result import ModelFit
     from agentlaunch.core.hardware import HardwareReport
+    from agentlaunch.probes.servers.finding import RunningServer
 
 OLLAMA_LIMIT_S = 2.0
 """How long a server that runs may take to list its models."""
@@ -53,16 +54,18 @@ class BegunDownload:
 
 @dataclass(frozen=True)
 class Listed:
-    """All models, the ones that were used last first; and downloads that were begun."""
+    """All models, the ones that were used last first; downloads that were begun; servers that run here with theirs."""
 
     models: tuple[ListedModel, ...]
     begun: tuple[BegunDownload, ...]
+    servers: tuple[RunningServer, ...] = ()
 
 
 def list_models(world: World) -> Listed:
-    """Look everywhere. The only network is a running Ollama on this machine. Raises nothing of its own."""
+    """Look everywhere. The only network are servers that run on this machine. Raises UserError `bad-servers`."""
     from agentlaunch.app.knowledge import load_knowledge
     from agentlaunch.app.machine import MachineFlags, look_at
+    from agentlaunch.app.running_servers import running_servers
     from agentlaunch.app.weights_use import last_uses
 
     knowledge = load_knowledge()
@@ -71,7 +74,7 @@ def list_models(world: World) -> Listed:
     uses = last_uses(world.dirs)
     listed = [_listed(holding, knowledge, report, uses) for holding in holdings]
     listed.sort(key=lambda model: (-(model.used_at or 0), model.name, model.quant))
-    return Listed(tuple(listed), begun_downloads(world))
+    return Listed(tuple(listed), begun_downloads(world), running_servers(world.environment))
 
 
 def holdings_here(world: World) -> tuple[Holding, ...]:
@@ -125,9 +128,9 @@ def _ollama(world: World) -> Iterator[Holding]:
 
 def _served(world: World) -> dict[str, int]:
     """Names and bytes as a server on this machine tells them; nothing where none runs, or it has trouble."""
-    from agentlaunch.app.inventory import find_runtimes
+    from agentlaunch.app.inventory import find_ollama
 
-    if not any(runtime.name == "ollama" and runtime.state == "running" for runtime in find_runtimes(world.environment)):
+    if find_ollama(world.environment).state != "running":
         return {}
     from agentlaunch.runtimes.ollama_address import find_address
     from agentlaunch.runtimes.ollama_control import OllamaControl, Refused

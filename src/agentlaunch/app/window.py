@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from agentlaunch.app.limits import LEAN_BELOW_TOKENS
 from agentlaunch.app.prompts import DEFAULT_AGENT, demand_of
 from agentlaunch.app.talk import agrees
+from agentlaunch.core.engine import EngineParameters
 from agentlaunch.errors import MachineError
 
 if TYPE_CHECKING:
     from agentlaunch.app.orders import ModelOrder
     from agentlaunch.app.world import World
     from agentlaunch.core.catalog import Model
-    from agentlaunch.core.engine import EngineStatus, KVType
+    from agentlaunch.core.engine import EngineStatus, KVType, MemoryPlan
     from agentlaunch.core.fit.choice import Knowledge
     from agentlaunch.core.fit.estimate import Demand
     from agentlaunch.core.fit.result import ModelFit
@@ -43,11 +44,16 @@ class Terms:
 
 @dataclass(frozen=True)
 class Window:
-    """A window in tokens with its KV cache, and sentences about it that the user should read."""
+    """A window in tokens with its KV cache, and sentences about it that the user should read.
+
+    `memory` None: it is not known, or the user goes on without asking.
+    """
 
     context_window: int
     kv_type: KVType
     notes: tuple[str, ...] = ()
+    memory: MemoryPlan | None = field(default=None, compare=False)
+    parameters: EngineParameters = field(default=EngineParameters(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,15 @@ class _Sizing:
             demand = Demand(demand.agent, prompt_tokens, demand.usable)
         return fit_model(self.report, self.model, self.knowledge, Wanted(None, context, kv), demand)
 
+    def window(self, fit: ModelFit, notes: tuple[str, ...] = ()) -> Window:
+        """The window of this fit, with what it takes of the machine."""
+        from agentlaunch.core.fit.parameters import engine_parameters
+        from agentlaunch.core.fit.room import memory_plan
+
+        memory = memory_plan(fit.placement, self.report, self.knowledge.calibration)
+        parameters = engine_parameters(fit.placement, self.model.architecture, fit.context, fit.kv_type)
+        return Window(fit.context, fit.kv_type, notes, memory, parameters)
+
 
 def choose_window(facts: ModelFacts, order: ModelOrder, terms: Terms, world: World) -> Window:
     """The ordered window if it fits; without one the largest that fits and is fast enough, at best 64k or more.
@@ -86,7 +101,7 @@ def choose_window(facts: ModelFacts, order: ModelOrder, terms: Terms, world: Wor
         return _smaller(found, sizing, (order, terms), world)
     if order.context is None:
         found = _widened(found, sizing)
-    return Window(found.context, found.kv_type, _slow_note(found, sizing, terms))
+    return sizing.window(found, _slow_note(found, sizing, terms))
 
 
 def _stated(facts: ModelFacts) -> int:
@@ -95,13 +110,7 @@ def _stated(facts: ModelFacts) -> int:
 
 def _running(facts: ModelFacts, order: ModelOrder, world: World) -> EngineStatus | None:
     """An engine that serves this file as ordered: it fits, for it is there, and what it holds must not count twice."""
-    from agentlaunch.shim.control_client import ShimStopping, ShimUnreachable
-
-    try:
-        status = world.shims.status()
-    except (ShimUnreachable, ShimStopping):
-        return None
-    for engine in () if status is None else status.engines:
+    for engine in engines_here(world):
         if (
             engine.model_path == str(facts.path)
             and engine.state in ("ready", "loading")
@@ -110,6 +119,17 @@ def _running(facts: ModelFacts, order: ModelOrder, world: World) -> EngineStatus
         ):
             return engine
     return None
+
+
+def engines_here(world: World) -> tuple[EngineStatus, ...]:
+    """The engines of this user's shim; none where it does not run or is about to end."""
+    from agentlaunch.shim.control_client import ShimStopping, ShimUnreachable
+
+    try:
+        status = world.shims.status()
+    except (ShimUnreachable, ShimStopping):
+        return ()
+    return () if status is None else status.engines
 
 
 def _sizing(facts: ModelFacts, terms: Terms, world: World) -> _Sizing:
@@ -144,6 +164,7 @@ def _smaller(missed: ModelFit, sizing: _Sizing, wanted: tuple[ModelOrder, Terms]
     order, terms = wanted
     total, budget = _gib(missed.placement.total_bytes), _gib(missed.placement.budget_bytes)
     told = f"`{sizing.model.id}` does not fit with {missed.context:,} tokens of context: it takes {total} of {budget}"
+    told += _held_by_others(world)
     offer = _offer(missed, sizing, order)
     if offer is None:
         if world.talk.is_interactive and world.talk.confirm(f"{_start(told)}. Launch it all the same?"):
@@ -152,9 +173,15 @@ def _smaller(missed: ModelFit, sizing: _Sizing, wanted: tuple[ModelOrder, Terms]
         raise MachineError("does-not-fit", told, hint)
     instead = f"{offer.context:,} tokens" + ("" if offer.kv_type == "f16" else f" with a KV cache of {offer.kv_type}")
     if agrees(f"{_start(told)}. Take {instead} instead?", world.talk, yes=terms.yes):
-        return Window(offer.context, offer.kv_type)
+        return sizing.window(offer)
     flags = f"--context {offer.context}" + ("" if offer.kv_type == "f16" else f" --kv {offer.kv_type}")
     raise MachineError("does-not-fit", told, f"this fits: {flags}; or on your own risk: --force")
+
+
+def _held_by_others(world: World) -> str:
+    """Which engines of ours hold memory at the moment, as the end of a sentence."""
+    names = sorted({f"`{engine.alias}`" for engine in engines_here(world) if engine.state in ("ready", "loading")})
+    return f"; loaded for other sessions: {', '.join(names)}" if names else ""
 
 
 def _offer(missed: ModelFit, sizing: _Sizing, order: ModelOrder) -> ModelFit | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agentlaunch.app.obtain import way_to_get
+from agentlaunch.app.running_servers import short_name
 from agentlaunch.cli.canvas import Canvas
 from agentlaunch.cli.machine_view import fit_lines, gib, machine_lines, named, rate, wait, window
 from agentlaunch.cli.render import table
@@ -32,6 +33,10 @@ def check_data(found: Checked) -> dict[str, object]:
                 "state": runtime.state,
                 "version": runtime.version or None,
                 "url": runtime.url or None,
+                "models": [
+                    {"name": model.name, "is_loaded": model.is_loaded, "context_window": model.context_window}
+                    for model in runtime.models
+                ],
             }
             for runtime in found.runtimes or ()
         ],
@@ -73,6 +78,9 @@ def check_text(found: Checked, canvas: Canvas) -> str:
     if found.agents is not None and found.runtimes is not None:
         parts.append(_installed_lines(found, canvas))
     parts.append(_answer_lines(found, canvas))
+    loaded = _loaded_lines(found, canvas)
+    if loaded:
+        parts.append([canvas.paint("Loaded already", "title"), *loaded])
     if found.recommendation.alternatives:
         title = canvas.paint("Also worth a look", "title")
         parts.append([title, *_other_lines(found.recommendation.alternatives, canvas)])
@@ -103,6 +111,19 @@ def _installed_lines(found: Checked, canvas: Canvas) -> list[str]:
     ]
 
 
+def _loaded_lines(found: Checked, canvas: Canvas) -> list[str]:
+    """How to use what servers have loaded: nothing is fetched and nothing is started for it."""
+    return [
+        line
+        for runtime in found.runtimes or ()
+        for model in runtime.models
+        if model.is_loaded
+        for line in _command(
+            "run", f"agentlaunch {found.order.agent} --runtime {runtime.name} --model {short_name(model.name)}", canvas
+        )
+    ]
+
+
 def _listed(there: Sequence[str], missing: Sequence[str]) -> str:
     absent = f"not found: {', '.join(missing)}" if missing else ""
     return "; ".join(part for part in (", ".join(there), absent) if part)
@@ -110,7 +131,13 @@ def _listed(there: Sequence[str], missing: Sequence[str]) -> str:
 
 def _runtime_text(runtime: FoundRuntime) -> str:
     running = f" running at {runtime.url}" if runtime.state == "running" else ""
-    return " ".join(part for part in (runtime.title, runtime.version) if part) + running
+    loaded = [
+        f"{model.name} ({window(model.context_window) if model.context_window else 'window unknown'})"
+        for model in runtime.models
+        if model.is_loaded
+    ]
+    held = f" with {', '.join(loaded)}" if loaded else ""
+    return " ".join(part for part in (runtime.title, runtime.version) if part) + running + held
 
 
 def _answer_lines(found: Checked, canvas: Canvas) -> list[str]:

@@ -18,7 +18,10 @@ from agentlaunch.cli.machine_options import (
     VramOption,
 )
 
-ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="A known model's name, or a path to a .gguf file.")]
+ModelArgument = Annotated[
+    str,
+    typer.Argument(metavar="MODEL", help="A known model's name, a path to a .gguf file, or `hf:OWNER/REPO[:QUANT]`."),
+]
 QuantOption = Annotated[str | None, typer.Option("--quant", metavar="Q", help="Only this quantisation, as in Q4_K_M.")]
 WindowOption = Annotated[int | None, typer.Option("--context", min=1, metavar="TOKENS", help="Only this window.")]
 CacheOption = Annotated[

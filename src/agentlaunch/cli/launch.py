@@ -10,9 +10,7 @@ from agentlaunch.cli.main import Invocation
 
 ModelOption = Annotated[
     str | None,
-    typer.Option(
-        "--model", metavar="M", help="`demo`, a known model, a path to a .gguf file, or the upstream's own name."
-    ),
+    typer.Option("--model", metavar="M", help="`demo`, a known model, a path to a .gguf file, or UPSTREAM/MODEL."),
 ]
 ContextOption = Annotated[
     int | None,
@@ -23,6 +21,10 @@ ContextOption = Annotated[
         help="The window. Default: what this machine has room for, 64k or more at best.",
     ),
 ]
+QuantOption = Annotated[
+    str | None,
+    typer.Option("--quant", metavar="Q", help="This quantisation of a known model or a repository, as in Q4_K_M."),
+]
 KVOption = Annotated[
     str | None,
     typer.Option(
@@ -30,14 +32,26 @@ KVOption = Annotated[
     ),
 ]
 RuntimeOption = Annotated[
-    str | None, typer.Option("--runtime", metavar="R", help="What runs a local model: llamacpp or ollama.")
+    str | None,
+    typer.Option(
+        "--runtime",
+        metavar="R",
+        help="What runs a local model: llamacpp, ollama, or a server that runs already: lmstudio, vllm, jan, ...",
+    ),
 ]
 UpstreamOption = Annotated[
     str | None,
-    typer.Option("--upstream", metavar="KIND=URL", help="Use a server that is there already; --model names its model."),
+    typer.Option("--upstream", metavar="NAME|KIND=URL", help="A server that was added, or the address of one."),
 ]
 KeyVariableOption = Annotated[
     str | None, typer.Option("--upstream-key-env", metavar="VAR", help="The variable that holds the upstream's key.")
+]
+PolicyOption = Annotated[
+    str | None, typer.Option("--policy", metavar="NAME", help="The policy that routes requests: [policies.NAME].")
+]
+FallbackOption = Annotated[
+    list[str] | None,
+    typer.Option("--fallback", metavar="NAME", help="An upstream to ask when the model fails; may be given again."),
 ]
 LeanOption = Annotated[
     bool | None,
@@ -57,10 +71,13 @@ def launch(
     *,
     model: ModelOption = None,
     context: ContextOption = None,
+    quant: QuantOption = None,
     kv: KVOption = None,
     runtime: RuntimeOption = None,
     upstream: UpstreamOption = None,
     upstream_key_env: KeyVariableOption = None,
+    fallback: FallbackOption = None,
+    policy: PolicyOption = None,
     lean: LeanOption = None,
     yes: YesFlag = False,
     dry_run: DryRunFlag = False,
@@ -76,7 +93,9 @@ def launch(
 
     invocation: Invocation = context_.obj
     here = real_world(Terminal(quiet=quiet, may_ask=not dry_run))
-    model_flags = ModelFlags(model, context, kv, runtime, upstream, upstream_key_env)
+    model_flags = ModelFlags(
+        model, context, kv, runtime, upstream, upstream_key_env, quant, policy, tuple(fallback or ())
+    )
     launch_flags = LaunchFlags(lean, yes, force)
     order = choose_launch(invocation.agent, invocation.arguments or (), model_flags, launch_flags, here)
     start(order, here, dry_run=dry_run, as_json=json, command=invocation.agent)

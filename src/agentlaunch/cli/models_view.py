@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from agentlaunch.app.weights_remove import Removed
     from agentlaunch.app.weights_show import SearchHit
     from agentlaunch.cli.canvas import Canvas
+    from agentlaunch.probes.servers.base import ServedModel
 
 _NOTHING = """\
 no models are on this machine
@@ -31,12 +32,19 @@ def list_data(listed: Listed) -> dict[str, object]:
     return {
         "models": [_listed_data(model) for model in listed.models],
         "begun": [{"name": f"hf:{one.repository}", "fetched_bytes": one.fetched_bytes} for one in listed.begun],
+        "served": [
+            {"server": server.kind.name, "url": server.url, **served_data(model)}
+            for server in listed.servers
+            for model in server.facts.models
+        ],
     }
 
 
 def list_text(listed: Listed, now: float, canvas: Canvas) -> str:
     """One line a model; `now` in Unix seconds."""
-    parts = [_list_table(listed, now)] if listed.models else [] if listed.begun else [_NOTHING]
+    parts = [_list_table(listed, now)] if listed.models else []
+    parts += [_served_table(listed)] if any(server.facts.models for server in listed.servers) else []
+    parts = parts or ([] if listed.begun else [_NOTHING])
     problems = [f"{model.name}: {model.problem}" for model in listed.models if model.problem]
     begun = [
         f"begun and not whole: hf:{one.repository}, {size_text(one.fetched_bytes)}; go on: agentlaunch models pull "
@@ -61,6 +69,32 @@ def _list_table(listed: Listed, now: float) -> str:
         for model in listed.models
     ]
     return table(("NAME", "QUANT", "SIZE", "WINDOW", "FIT", "USED", "KEPT BY"), rows)
+
+
+def _served_table(listed: Listed) -> str:
+    """What servers have that run on this machine: those are used as they are."""
+    rows = [
+        (
+            model.name,
+            {True: "loaded", False: "not loaded", None: "on demand"}[model.is_loaded],
+            window(model.context_window) if model.context_window else "?",
+            server.kind.title,
+            f"--runtime {server.kind.name}",
+        )
+        for server in listed.servers
+        for model in server.facts.models
+    ]
+    return table(("SERVED HERE", "STATE", "WINDOW", "BY", "USE"), rows)
+
+
+def served_data(model: ServedModel) -> dict[str, object]:
+    """A server's model; windows in tokens, None for what the server does not tell."""
+    return {
+        "name": model.name,
+        "is_loaded": model.is_loaded,
+        "context_window": model.context_window,
+        "context_trained": model.context_trained,
+    }
 
 
 def _listed_data(model: ListedModel) -> dict[str, object]:

@@ -9,11 +9,14 @@ import typer
 
 from agentlaunch.cli.launch import (
     ContextOption,
+    FallbackOption,
     ForceFlag,
     JsonFlag,
     KeyVariableOption,
     KVOption,
     ModelOption,
+    PolicyOption,
+    QuantOption,
     RuntimeOption,
     UpstreamOption,
     YesFlag,
@@ -23,7 +26,14 @@ if TYPE_CHECKING:
     from agentlaunch.app.serve import Served
 
 Port = Annotated[
-    int, typer.Option("--port", min=0, max=65535, metavar="N", help="The port on 127.0.0.1; 0: a free one.")
+    int | None,
+    typer.Option(
+        "--port",
+        min=0,
+        max=65535,
+        metavar="N",
+        help="The port on 127.0.0.1; 0: a free one. Default: the one that agents are configured for, else a free one.",
+    ),
 ]
 Token = Annotated[
     str | None,
@@ -43,11 +53,14 @@ def serve(
     *,
     upstream: UpstreamOption = None,
     upstream_key_env: KeyVariableOption = None,
+    fallback: FallbackOption = None,
+    policy: PolicyOption = None,
     model: ModelOption = None,
     context: ContextOption = None,
+    quant: QuantOption = None,
     kv: KVOption = None,
     runtime: RuntimeOption = None,
-    port: Port = 0,
+    port: Port = None,
     token: Token = None,
     yes: YesFlag = False,
     force: ForceFlag = False,
@@ -67,7 +80,7 @@ def serve(
             render.data(served_text(served))
 
     here = real_world(render.Terminal(quiet=json, may_ask=not json))
-    flags = ModelFlags(model, context, kv, runtime, upstream, upstream_key_env)
+    flags = ModelFlags(model, context, kv, runtime, upstream, upstream_key_env, quant, policy, tuple(fallback or ()))
     terms = ServeFlags(port, token, yes, force)
     serve(choose_serve(flags, terms, here), here, tell)
 
@@ -80,4 +93,6 @@ def served_text(served: Served) -> str:
     ]
     if served.is_new_token:
         lines.append(f"  token: {served.token}")
+    elif served.token_file:
+        lines.append(f"  token: in {served.token_file}, as configured agents know")
     return "\n".join(lines)

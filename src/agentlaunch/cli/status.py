@@ -82,6 +82,7 @@ def status_text(found: ShimStatus | None, now: float, columns: int | None = None
         parts.append(table(("AGENT", "MODEL", "PROCESS", "OPEN", "REQUESTS", "WINDOW"), rows))
     if found.engines:
         parts.append(_engine_table(found.engines, columns))
+        parts += [f"{engine.alias}: {engine.note}" for engine in found.engines if engine.note]
     return "\n\n".join(parts)
 
 

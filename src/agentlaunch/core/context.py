@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from agentlaunch.core import endpoint
 from agentlaunch.core.ir import ChatFault, ErrorKind
 
 
@@ -93,6 +94,55 @@ def overflow_of(fault: ChatFault) -> Overflow:
     if prompt is not None and window is not None:
         prompt = max(prompt, window + 1)
     return Overflow(prompt, window)
+
+
+_SURELY_CUT = 0.7
+"""Counted fewer than this share of the estimate: the estimate is 18 % too high at most on the measured prompts."""
+_NEARLY_FULL = 0.75
+"""Below this share of the window nothing is suspected: the prompt fits even if the estimate is a third too low."""
+_HALF_SLACK = 2
+"""Ollama's runner keeps num_keep and half of the rest: a prompt of `num_ctx // 2 + 2` tokens, give or take what the
+tokenizer adds (facts/ollama-api.md G.10; report B165, ollama/ollama#6026: 1026 tokens of 2048)."""
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """How many tokens a prompt should have, by estimate, and the window that it has to fit, both in tokens.
+
+    `overflow` is what is known of the server: where it refuses what does not fit, nothing is ever suspected. A count
+    of `least_counted` or fewer is no count: some servers report what their cache did not have.
+    """
+
+    prompt_tokens: int
+    context_window: int
+    overflow: endpoint.Overflow = "unknown"
+    least_counted: int = 0
+
+    @property
+    def surely_overflows(self) -> bool:
+        """Whether the prompt does not fit even if the estimate is too high."""
+        return _SURELY_CUT * self.prompt_tokens > self.context_window
+
+    @property
+    def may_be_cut(self) -> bool:
+        """Whether the prompt is so long that its answer must be looked at before it is passed on."""
+        return self.overflow == "unknown" and self.prompt_tokens >= _NEARLY_FULL * self.context_window
+
+    def was_cut(self, counted: int) -> bool:
+        """Whether a server that counted `counted` prompt tokens has left some out. Nothing counted tells nothing."""
+        if counted <= self.least_counted or not self.may_be_cut:
+            return False
+        is_half = abs(counted - (self.context_window // 2 + 2)) <= _HALF_SLACK
+        return is_half or counted < _SURELY_CUT * self.prompt_tokens
+
+    def fault(self) -> ChatFault:
+        """The overflow as every other server would have told it."""
+        return ChatFault(
+            ErrorKind.CONTEXT_OVERFLOW,
+            f"the prompt of about {self.prompt_tokens} tokens was cut to fit the context of {self.context_window}",
+            max(self.prompt_tokens, self.context_window + 1),
+            self.context_window,
+        )
 
 
 PATIENT_OVERFLOWS = 2

@@ -232,12 +232,16 @@ class StopReason(StrEnum):
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """Tokens. `input_tokens` counts the whole prompt, `cached_tokens` the part of it that came from a cache."""
+    """Tokens. `input_tokens` counts the whole prompt, `cached_tokens` the part of it that came from a cache.
+
+    `cost_usd` is what the upstream says that it charges, in US dollars; None where it says nothing.
+    """
 
     input_tokens: int = 0
     cached_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
+    cost_usd: float | None = None
 
 
 class ErrorKind(StrEnum):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from agentlaunch.core.policy import Role, with_role
+
 
 @dataclass(frozen=True)
 class OverlayFile:
@@ -19,6 +21,7 @@ class AgentContext:
     """What an agent's plan is made from. `context_window` and `max_output_tokens` are the real ones, in tokens.
 
     `user_files` holds the text of the files that the agent's `files_read` asked for, by the name it asked with.
+    `routed_roles` are those that the policy has routes for.
     """
 
     executable: str
@@ -32,6 +35,11 @@ class AgentContext:
     arguments: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     user_files: Mapping[str, str] = field(default_factory=dict)
+    routed_roles: frozenset[Role] = frozenset()
+
+    def model_for(self, role: Role) -> str:
+        """What the agent asks for in this role: the model, with the role behind it where the policy routes by it."""
+        return with_role(self.model, role) if role in self.routed_roles else self.model
 
 
 @dataclass(frozen=True)

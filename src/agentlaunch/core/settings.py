@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Generic, TypeVar, get_args
 
 from agentlaunch.core.engine import KVType
+from agentlaunch.core.policy_settings import DEFAULT_POLICY, FilePolicies, PolicyInForce, choose_policy, read_policies
 from agentlaunch.errors import UserError
 
 Value = TypeVar("Value")
@@ -15,9 +16,11 @@ Value = TypeVar("Value")
 ENVIRONMENT_PREFIX = "AGENTLAUNCH_"
 DEFAULT_KV: KVType = "f16"
 
-FILE_KEYS = ("model", "context", "kv", "lean", "idle_seconds")
+FILE_KEYS = ("model", "context", "kv", "lean", "idle_seconds", "policy", "policies")
 """What `.agentlaunch.toml` and `config.toml` may say. A folder's file comes with other people's repositories, so it can
-neither agree to installs (`yes`) nor send keys to an address (`upstream`)."""
+neither agree to installs (`yes`) nor send keys to an address (`upstream`); of a policy it may say the privacy alone."""
+
+_VARIABLE_KEYS = ("model", "context", "kv", "lean", "idle_seconds", "policy", "yes")
 
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
@@ -33,10 +36,11 @@ class Sourced(Generic[Value]):
 
 @dataclass(frozen=True)
 class SettingsFile:
-    """One settings file as read; `name` is how the user knows it."""
+    """One settings file as read; `name` is how the user knows it, `is_folders` the file of the folder we stand in."""
 
     name: str
     values: Mapping[str, object]
+    is_folders: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class Settings:
     lean: Sourced[bool | None]
     idle_seconds: Sourced[int | None]
     yes: Sourced[bool]
+    policy: Sourced[str] = Sourced(DEFAULT_POLICY, "default")
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ def resolve_settings(
     layers = [
         _Layer({key: value for key, value in flags.items() if value is not None}, lambda key: f"--{key}"),
         _Layer(_from_environment(environment), lambda key: ENVIRONMENT_PREFIX + key.upper()),
-        *(_Layer(file.values, _file_label(file.name)) for file in files),
+        *(_Layer(_plain(file), _file_label(file.name)) for file in files),
     ]
     return Settings(
         model=_first(layers, "model", _text, None),
@@ -80,13 +85,19 @@ def resolve_settings(
         lean=_first(layers, "lean", _switch, None),
         idle_seconds=_first(layers, "idle_seconds", _seconds, None),
         yes=_first(layers, "yes", _switch, False),
+        policy=_first(layers, "policy", _text, DEFAULT_POLICY),
     )
+
+
+def resolve_policy(named: Sourced[str], files: Sequence[SettingsFile]) -> PolicyInForce:
+    """The policy that `named` (Settings.policy) chooses out of the files. Raises UserError `unknown-policy`."""
+    return choose_policy(named.value, named.source, [_policies(file) for file in files])
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
     """An empty variable counts as unset, as shells and CI files write it."""
     found: dict[str, object] = {}
-    for key in (*FILE_KEYS, "yes"):
+    for key in _VARIABLE_KEYS:
         value = environment.get(ENVIRONMENT_PREFIX + key.upper(), "")
         if value:
             found[key] = value
@@ -104,7 +115,18 @@ def _check_file(file: SettingsFile) -> None:
             known = ", ".join(FILE_KEYS)
             hint = f"did you mean `{near[0]}`? known keys: {known}" if near else f"known keys: {known}"
             raise UserError("bad-setting", f"unknown key `{key}` in `{file.name}`", hint)
-        _PARSERS[key](value, f"{key} in {file.name}")
+        if key in _PARSERS:
+            _PARSERS[key](value, f"{key} in {file.name}")
+    _policies(file)
+
+
+def _policies(file: SettingsFile) -> FilePolicies:
+    return read_policies(file.name, file.values, is_folders=file.is_folders)
+
+
+def _plain(file: SettingsFile) -> Mapping[str, object]:
+    """Without the policies themselves; `policy` stays when it is the name of one."""
+    return {key: value for key, value in file.values.items() if not (key == "policy" and isinstance(value, Mapping))}
 
 
 def _first(layers: Sequence[_Layer], key: str, parse: Callable[[object, str], Value], default: Value) -> Sourced[Value]:

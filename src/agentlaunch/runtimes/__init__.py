@@ -10,9 +10,10 @@ from agentlaunch.core.engine import EngineHost
 
 RUNTIMES: dict[str, str] = {
     "llama_cpp": "agentlaunch.runtimes.llama_cpp:LlamaCppHost",
+    "llama_server": "agentlaunch.runtimes.llama_server:make_host",
     "ollama": "agentlaunch.runtimes.ollama:OllamaHost",
 }
-"""Runtime -> its host class, made from the folder for logs and the environment."""
+"""Runtime -> its host, a class or a function, made from the folder for logs and the environment."""
 
 
 def load_host(name: str, logs: Path, environment: Mapping[str, str]) -> EngineHost:

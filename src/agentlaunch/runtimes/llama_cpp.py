@@ -1,14 +1,15 @@
-"""The embedded llama.cpp runtime: one child process an engine, supervised, shared by equal specs."""
+"""llama.cpp in child processes: one an engine, supervised, shared by equal specs, brought back when it is lost."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -17,10 +18,14 @@ from zlib import crc32
 from agentlaunch.core.endpoint import Endpoint
 from agentlaunch.core.engine import EngineSpec, EngineStatus
 from agentlaunch.errors import MachineError
-from agentlaunch.runtimes.llama_cpp_child import SLOTS, ChildSpec
 from agentlaunch.runtimes.llama_cpp_prefixes import LoadedModel, prefix_store, slots_folder
-from agentlaunch.runtimes.llama_cpp_process import CHILD_COMMAND, ChildProcess, Ended, LogFile, start_child
+from agentlaunch.runtimes.llama_cpp_process import ChildProcess, Ended, LogFile, start_child
+from agentlaunch.runtimes.llama_embedded import EMBEDDED
+from agentlaunch.runtimes.llama_failures import crashed, released, slow
+from agentlaunch.runtimes.llama_memory import KernelKills, ran_out_of_memory, step_down, step_note
+from agentlaunch.runtimes.llama_runner import Handover, Runner
 from agentlaunch.runtimes.model_file import check_model
+from agentlaunch.system.files import make_private_dir
 
 if TYPE_CHECKING:
     import httpx
@@ -29,34 +34,64 @@ START_BASE_S = 60.0
 START_BYTES_PER_S = 25 * 2**20
 """A start may take `START_BASE_S` seconds, and the time to read the model at the rate of a slow disk."""
 POLL_S = 0.05
-INSTALL_COMMAND = "pip install 'agentlaunch[llamacpp]'"
+_log = logging.getLogger(__name__)
 
 
 def is_installed() -> bool:
-    """Whether llama.cpp is there to be started; it is not imported for the answer."""
+    """Whether the embedded llama.cpp is there to be started; it is not imported for the answer."""
     return find_spec("xllamacpp") is not None
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """How a lost engine comes back. The first restart is at once, each further one waits, in seconds.
+
+    An engine that has served for `settled_s` seconds has its crashes forgotten. `kernel_kills` counts the processes
+    that the kernel has killed for memory, None where it does not tell.
+    """
+
+    pauses_s: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+    settled_s: float = 60.0
+    kernel_kills: Callable[[], int | None] = KernelKills().count
+
+    def pause_s(self, crashes: int) -> float:
+        """Seconds to wait before the start that follows so many crashes in a row."""
+        return 0.0 if crashes < 2 else self.pauses_s[min(crashes - 2, len(self.pauses_s) - 1)]
 
 
 @dataclass
 class _Engine:
-    """An engine from its start to its end. `child` is None until there is a process."""
+    """An engine from its start to its end, `spec` as it is loaded. `child` is None until there is a process.
+
+    `freed` is set with the phase `released`, for whoever waits between two starts.
+    """
 
     spec: EngineSpec
     log: LogFile
+    crashes: int = 0
+    notes: tuple[str, ...] = ()
     phase: Literal["loading", "ready", "released"] = "loading"
     child: ChildProcess | None = None
     start: asyncio.Task[Endpoint] | None = None
     context_window: int = 0
+    ready_at: float = 0.0
+    kills_before: int | None = None
+    freed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def exit(self) -> Ended | None:
         return self.child.exit if self.child else None
 
     @property
+    def has_failed(self) -> bool:
+        """Whether its start came to nothing."""
+        start = self.start
+        return start is not None and start.done() and (start.cancelled() or start.exception() is not None)
+
+    @property
     def is_over(self) -> bool:
-        """Whether it serves no more: it crashed, or its start failed."""
-        failed = self.start is not None and self.start.done() and (self.start.cancelled() or self.start.exception())
-        return bool(failed) or self.exit is not None
+        """Whether it serves no more: it crashed once it was ready, or its start failed."""
+        return self.has_failed or (self.phase == "ready" and self.exit is not None)
 
     def status(self) -> EngineStatus:
         window = self.context_window or self.spec.context_window
@@ -65,9 +100,9 @@ class _Engine:
         return EngineStatus(spec.alias, spec.model_path, pid, self._state(), window, log, spec.kv_type)
 
     def _state(self) -> str:
-        if self.exit is not None:
-            return f"stopped: {self.exit}"
-        return "stopped: it did not start" if self.is_over else self.phase
+        if self.is_over:
+            return "stopped: it did not start" if self.exit is None else f"stopped: {self.exit}"
+        return self.phase
 
 
 class LlamaCppHost:
@@ -77,36 +112,47 @@ class LlamaCppHost:
         self,
         logs: Path,
         environment: Mapping[str, str],
-        command: Sequence[str] = CHILD_COMMAND,
+        command: Sequence[str] | None = None,
         start_limit_s: float = START_BASE_S,
+        runner: Runner = EMBEDDED,
+        recovery: Recovery | None = None,
     ) -> None:
         self._logs = logs
         self._environment = environment
-        self._command = command
+        self._command = runner.command if command is None else command
         self._start_limit_s = start_limit_s
+        self._runner = runner
+        self._recovery = recovery or Recovery()
         self._engines: dict[EngineSpec, _Engine] = {}
 
     async def ensure(self, spec: EngineSpec) -> Endpoint:
         """The endpoint of a ready engine; calls for equal specs share one start. An engine that crashed starts anew.
 
+        One that runs out of memory is started again one step smaller, as far as `spec.smallest_window` allows; the
+        endpoint's notes say so.
+
         Raises what `check_model` raises, and MachineError `runtime-missing`, `engine-crashed`, `engine-slow`,
         `engine-not-started`. A caller that is cancelled leaves the start to the others.
         """
-        engine = self._engines.get(spec)
+        engine = self._engines.get(spec) or self._same(spec)
         if engine is None or engine.is_over or engine.start is None:
             facts = check_model(Path(spec.model_path), spec.context_window)
-            engine = _Engine(spec, LogFile(self._logs / _log_name(spec)))
-            self._engines[spec] = engine
             limit_s = self._start_limit_s + facts.file_bytes / START_BYTES_PER_S
-            engine.start = asyncio.create_task(self._start(engine, limit_s))
+            gone, engine = engine, self._next(spec, engine)
+            for known in [key for key, held in self._engines.items() if held is gone]:
+                self._engines[known] = engine
+            engine.start = asyncio.create_task(self._bring_up(engine, limit_s))
+        self._engines[spec] = engine
         return await asyncio.shield(engine.start)
 
     async def release(self, spec: EngineSpec) -> None:
-        """Stop the engine of `spec`; waiters of its start get MachineError `engine-released`."""
+        """Stop the engine of `spec` unless another spec has it; waiters of its start get MachineError
+        `engine-released`."""
         engine = self._engines.pop(spec, None)
-        if engine is None:
+        if engine is None or any(other is engine for other in self._engines.values()):
             return
         engine.phase = "released"
+        engine.freed.set()
         if engine.child is not None:
             await engine.child.stop()
         if engine.start is not None:
@@ -114,7 +160,7 @@ class LlamaCppHost:
 
     def running(self) -> tuple[EngineStatus, ...]:
         """Every engine that was not released, those that crashed among them."""
-        return tuple(engine.status() for engine in self._engines.values())
+        return tuple(engine.status() for engine in {id(held): held for held in self._engines.values()}.values())
 
     async def close(self) -> None:
         """Release every engine."""
@@ -122,43 +168,88 @@ class LlamaCppHost:
             for spec in tuple(self._engines):
                 group.create_task(self.release(spec))
 
+    def _same(self, spec: EngineSpec) -> _Engine | None:
+        """An engine that was asked for otherwise and runs as `spec`, since it had to be made smaller."""
+        return next((held for held in self._engines.values() if held.spec == spec and not held.is_over), None)
+
+    def _next(self, spec: EngineSpec, gone: _Engine | None) -> _Engine:
+        """The engine that follows: as asked for, or as the one that crashed, smaller if memory was why."""
+        log = LogFile(self._logs / _log_name(spec))
+        if gone is None or gone.has_failed:
+            return _Engine(spec, log)
+        lived_s = asyncio.get_running_loop().time() - gone.ready_at
+        crashes = 1 if lived_s >= self._recovery.settled_s else gone.crashes + 1
+        after = _Engine(gone.spec, log, crashes, gone.notes)
+        smaller = step_down(gone.spec) if self._ran_out(gone) else None
+        _log.warning("engine %s has ended (%s)", spec.alias, gone.exit)
+        if smaller is not None:
+            _step(after, smaller)
+        return after
+
+    def _ran_out(self, engine: _Engine) -> bool:
+        now, before = self._recovery.kernel_kills(), engine.kills_before
+        kills = None if now is None or before is None else now - before
+        return ran_out_of_memory(engine.log.tail, engine.exit.status if engine.exit else None, kills)
+
+    async def _bring_up(self, engine: _Engine, limit_s: float) -> Endpoint:
+        """Start it, smaller each time that memory runs out."""
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(engine.freed.wait(), self._recovery.pause_s(engine.crashes))
+            try:
+                return await self._start(engine, limit_s)
+            except MachineError as error:
+                smaller = step_down(engine.spec) if error.code == "engine-crashed" and self._ran_out(engine) else None
+                if smaller is None:
+                    raise
+            engine.crashes += 1
+            engine.log = LogFile(engine.log.path)
+            _step(engine, smaller)
+
     async def _start(self, engine: _Engine, limit_s: float) -> Endpoint:
+        if engine.phase == "released":
+            engine.log.close()
+            raise released(engine.spec)
+        engine.kills_before = self._recovery.kernel_kills()
         child = await start_child(self._command, self._environment, engine.log)
         engine.child = child
-        if engine.phase == "released":
+        # It may have been released meanwhile, by another task.
+        if engine.phase != "loading":
             await child.stop()
-            raise _released(engine)
+            raise released(engine.spec)
         try:
             async with asyncio.timeout(limit_s):
                 endpoint = await self._load(engine, child)
         except TimeoutError as error:
             await child.stop()
-            raise _slow(engine, limit_s) from error
+            raise slow(engine.spec, limit_s) from error
         except BaseException:
             await child.stop()
             raise
         if engine.phase == "loading":
             engine.phase = "ready"
+            engine.ready_at = asyncio.get_running_loop().time()
         return endpoint
 
     async def _load(self, engine: _Engine, child: ChildProcess) -> Endpoint:
         spec, key = engine.spec, secrets.token_urlsafe(32)
-        await child.send(_child_spec(spec, key, slots_folder(self._environment)))
+        await child.send(self._runner.message(spec, Handover(key, os.getpid(), _slots(self._environment))))
         answer = await child.answer()
         if "url" not in answer:
-            raise await _failed(engine, child, answer)
+            raise await self._failed(engine, child, answer)
         loaded = await self._loaded(engine, child, answer["url"], key)
         engine.context_window = loaded.context_window
         return Endpoint(
-            name="llama_cpp",
+            name=spec.runtime,
             wire="openai_chat",
             base_url=answer["url"],
             model=spec.alias,
             key=key,
             context_window=engine.context_window,
             counting="llama_cpp",
-            slots=SLOTS,
-            prefix_store=prefix_store(self._environment, spec, loaded),
+            slots=spec.parameters.slots,
+            prefix_store=prefix_store(self._environment, spec, loaded, self._runner.package()),
+            notes=engine.notes,
         )
 
     async def _loaded(self, engine: _Engine, child: ChildProcess, url: str, key: str) -> LoadedModel:
@@ -170,9 +261,18 @@ class LlamaCppHost:
         async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=5) as client:
             while (loaded := await _loaded_model(client)) is None:
                 if child.exit is not None:
-                    raise await _failed(engine, child, {})
+                    raise await self._failed(engine, child, {})
                 await asyncio.sleep(POLL_S)
             return loaded
+
+    async def _failed(self, engine: _Engine, child: ChildProcess, answer: Mapping[str, str]) -> MachineError:
+        """Why the child did not come up."""
+        ended = await child.finish()
+        if answer.get("error") == "runtime-missing":
+            return self._runner.missing(answer.get("message", ""))
+        if engine.phase == "released":
+            return released(engine.spec)
+        return crashed(engine.spec, list(engine.log.tail), ended, self._runner.newer)
 
 
 async def _loaded_model(client: httpx.AsyncClient) -> LoadedModel | None:
@@ -188,83 +288,24 @@ async def _loaded_model(client: httpx.AsyncClient) -> LoadedModel | None:
     return None
 
 
-def _child_spec(spec: EngineSpec, key: str, slots: Path) -> ChildSpec:
-    return {
-        "model_path": str(Path(spec.model_path).absolute()),
-        "alias": spec.alias,
-        "context_window": spec.context_window,
-        "kv_type": spec.kv_type,
-        "key": key,
-        "parent": os.getpid(),
-        "slots_folder": str(slots),
-    }
+def _slots(environment: Mapping[str, str]) -> str:
+    """The folder for saved slots, made since llama-server takes none that is not there; empty when it cannot be."""
+    folder = slots_folder(environment)
+    try:
+        make_private_dir(folder)
+    except MachineError:
+        return ""
+    return str(folder)
+
+
+def _step(engine: _Engine, smaller: EngineSpec) -> None:
+    """Load the engine as `smaller`, and say so: in the log, and in the notes of whoever opens a session."""
+    note = step_note(smaller)
+    _log.warning("engine %s: %s", smaller.alias, note)
+    engine.spec, engine.notes = smaller, (note,)
 
 
 def _log_name(spec: EngineSpec) -> str:
     """A file name for the engine's log: readable, and different for different specs."""
     readable = re.sub(r"[^\w.-]+", "-", spec.alias)[:60]
     return f"engine-{readable}-{crc32(repr(spec).encode()):08x}.log"
-
-
-async def _failed(engine: _Engine, child: ChildProcess, answer: Mapping[str, str]) -> MachineError:
-    """Why the child did not come up."""
-    ended = await child.finish()
-    if answer.get("error") == "runtime-missing":
-        return MachineError(
-            "runtime-missing",
-            f"llama.cpp is not installed: `{answer.get('message', 'xllamacpp')}`",
-            f"install it: {INSTALL_COMMAND}, or with pipx: pipx inject agentlaunch xllamacpp",
-        )
-    if engine.phase == "released":
-        return _released(engine)
-    lines = list(engine.log.tail)
-    message = f"llama.cpp could not load `{engine.spec.model_path}`: {_cause(lines, ended)}"
-    return MachineError("engine-crashed", message, _crash_hint(engine, ended, "\n".join(lines)))
-
-
-_MEMORY = re.compile(
-    r"insufficient memory|out of memory|failed to allocate|unable to allocate|cudaMalloc|bad_alloc"
-    r"|failed to fit params",
-    re.IGNORECASE,
-)
-_UNKNOWN_MODEL = re.compile(r"unknown (model architecture|pre-tokenizer|tokenizer)|unsupported model", re.IGNORECASE)
-_ERROR_LINE = re.compile(r"\s*[\d.]+ E (?:\w+ +)?(?:[^\s:]+: )?(?:error loading model: )?(?=\S)")
-"""How llama.cpp begins a line of its error level: time since the start, `E`, the part it comes from, its function."""
-_CAUSE_CHARACTERS = 300
-_READ_LOG = "its log: agentlaunch logs engine"
-
-
-def _cause(lines: Sequence[str], ended: Ended | None) -> str:
-    """Of all that llama.cpp said, the one line that tells why; what was said last where it named no error."""
-    cause = _told_cause(lines)[:_CAUSE_CHARACTERS]
-    if not cause:
-        return str(ended or "it does not end")
-    return f"{cause} ({ended})" if ended is not None and ended.status < 0 else cause
-
-
-def _told_cause(lines: Sequence[str]) -> str:
-    known = next((line for line in lines if _UNKNOWN_MODEL.search(line) or _MEMORY.search(line)), None)
-    if known is None:
-        known = next((line for line in lines if _ERROR_LINE.match(line)), lines[-1] if lines else "")
-    return _ERROR_LINE.sub("", known, count=1).strip()
-
-
-def _crash_hint(engine: _Engine, ended: Ended | None, log: str) -> str:
-    """The next thing to type. SIGKILL with nothing said is how Linux ends a process when memory runs out."""
-    if _UNKNOWN_MODEL.search(log):
-        return f"this model needs a newer llama.cpp: pip install --upgrade xllamacpp; {_READ_LOG}"
-    if _MEMORY.search(log) or ended == Ended(-9):
-        smaller = max(4096, engine.spec.context_window // 2)
-        quantised = "" if engine.spec.kv_type != "f16" else ", or a smaller KV cache: --kv q8_0"
-        return f"use a smaller context: --context {smaller}{quantised}; {_READ_LOG}"
-    return _READ_LOG
-
-
-def _slow(engine: _Engine, limit_s: float) -> MachineError:
-    message = f"llama.cpp did not load `{engine.spec.model_path}` within `{limit_s:.0f}` seconds"
-    return MachineError("engine-slow", message, _READ_LOG)
-
-
-def _released(engine: _Engine) -> MachineError:
-    message = f"the engine of `{engine.spec.alias}` was stopped while it was loading"
-    return MachineError("engine-released", message, "start it again")

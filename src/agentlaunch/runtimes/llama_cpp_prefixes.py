@@ -11,7 +11,6 @@ from pathlib import Path
 from agentlaunch.core.engine import EngineSpec
 from agentlaunch.core.prefix_store import PrefixStore, default_limit_bytes, engine_digest
 from agentlaunch.errors import UserError
-from agentlaunch.runtimes.llama_cpp_child import SLOTS
 from agentlaunch.runtimes.model_file import model_parts
 from agentlaunch.system.dirs import find_dirs
 
@@ -35,21 +34,20 @@ def slots_folder(environment: Mapping[str, str]) -> Path:
     return find_dirs(environment).prefixes
 
 
-def prefix_store(environment: Mapping[str, str], spec: EngineSpec, loaded: LoadedModel) -> PrefixStore | None:
+def prefix_store(
+    environment: Mapping[str, str], spec: EngineSpec, loaded: LoadedModel, package: str | None
+) -> PrefixStore | None:
     """The store of a ready engine; None when the user has set its size to 0, or it cannot be known what is loaded.
 
-    Raises UserError `bad-setting`.
+    `package` names what brought the engine, None when nobody knows. Raises UserError `bad-setting`.
     """
-    from importlib.metadata import PackageNotFoundError, version
-
     folder = slots_folder(environment)
     limit_bytes = _limit_bytes(environment, folder)
-    if limit_bytes <= 0:
+    if limit_bytes <= 0 or package is None:
         return None
     try:
         weights = _weights(Path(spec.model_path))
-        package = version("xllamacpp")
-    except (OSError, PackageNotFoundError):
+    except OSError:
         return None
     facts = (
         _FORMAT,
@@ -58,7 +56,7 @@ def prefix_store(environment: Mapping[str, str], spec: EngineSpec, loaded: Loade
         loaded.build,
         loaded.context_window,
         spec.kv_type,
-        SLOTS,
+        spec.parameters.slots,
         blake2b(loaded.chat_template.encode("utf-8", "replace"), digest_size=16).hexdigest(),
     )
     return PrefixStore(str(folder), engine_digest(facts), limit_bytes)

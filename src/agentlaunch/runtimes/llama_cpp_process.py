@@ -17,34 +17,15 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from agentlaunch.errors import Bug, MachineError
-from agentlaunch.runtimes.llama_cpp_child import ChildSpec
+from agentlaunch.runtimes.llama_environment import child_environment
 from agentlaunch.system.files import make_private_dir, not_writable
 
 Stream = TypeVar("Stream")
 
-CHILD_COMMAND = (sys.executable, "-P", "-m", "agentlaunch.runtimes.llama_cpp_child")
 LOG_BYTES = 2 * 2**20
 """A log file's limit; the one before it is kept as `.1`, so a log takes twice this."""
 STOP_STEP_S = 3.0
 TAIL_LINES = 20
-
-_ENVIRONMENT = (
-    "PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "WINDIR", "TMPDIR", "TEMP", "TMP", "LANG", "LC_ALL", "LD_LIBRARY_PATH",
-    "DYLD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "APPDATA", "LOCALAPPDATA", "XDG_CACHE_HOME",
-    "OMP_NUM_THREADS",
-)  # fmt: skip
-_ENVIRONMENT_PREFIXES = ("CUDA_", "NVIDIA_", "HIP_", "ROCR_", "HSA_", "GGML_", "VK_", "SYCL_", "ONEAPI_")
-
-
-def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """What llama.cpp needs of the user's environment; tokens and the rest stay out of a process of ours."""
-    kept = {
-        name: value
-        for name, value in environment.items()
-        if name.upper() in _ENVIRONMENT or name.upper().startswith(_ENVIRONMENT_PREFIXES)
-    }
-    # On a crash llama.cpp would else start a debugger, on itself, for a stack trace.
-    return kept | {"GGML_NO_BACKTRACE": "1"}
 
 
 class LogFile:
@@ -133,8 +114,8 @@ class ChildProcess:
         line = await self._stdout.readline()
         return dict(json.loads(line)) if line.endswith(b"\n") else {}
 
-    async def send(self, spec: ChildSpec) -> None:
-        """Tell the child its spec. A child that is gone already is noticed by its end, not here."""
+    async def send(self, spec: Mapping[str, object]) -> None:
+        """Tell the child its spec, as JSON. A child that is gone already is noticed by its end, not here."""
         with contextlib.suppress(OSError):
             self._stdin.write(json.dumps(spec).encode() + b"\n")
             await self._stdin.drain()

@@ -34,6 +34,10 @@ LOAD_BYTES_PER_S = 25 * 2**20
 _MEMORY = re.compile(
     r"requires more system memory|out of memory|insufficient|failed to allocate|cudaMalloc", re.IGNORECASE
 )
+_CHANGED = (
+    "another program has had it loaded with a window of {window} tokens, and ours is {ours}: Ollama loads it again for "
+    "each in turn; give that program num_ctx {ours}"
+)
 _log = logging.getLogger(__name__)
 
 
@@ -49,6 +53,7 @@ class _Engine:
     endpoint: Endpoint | None = None
     start: asyncio.Task[Endpoint] | None = None
     seen_at: float = field(default=float("-inf"))
+    note: str = ""
 
     @property
     def is_over(self) -> bool:
@@ -135,10 +140,32 @@ class OllamaHost:
             return False
         engine.seen_at = now
         try:
-            return await engine.server.control.version() is None
+            if await engine.server.control.version() is None:
+                return True
+            await self._notice_others(engine)
         except AgentlaunchError as error:
             _log.warning("ollama does not say whether it is there: %s", error.message)
-            return False  # busy is not gone: requests will tell
+        return False  # busy is not gone: requests will tell
+
+    async def _notice_others(self, engine: _Engine) -> None:
+        """Say so, once, when another client has had the model loaded with a window of its own (report B187).
+
+        Ollama then loads it again for each of them in turn: every request of ours carries our window.
+        """
+        endpoint = engine.endpoint
+        if endpoint is None or is_cloud(engine.name):
+            return
+        try:
+            running = await engine.server.control.running()
+        except Refused as refused:
+            _log.warning("ollama does not say what it has loaded: %s", refused.sentence)
+            return
+        window = next((one.context_length for one in running if one.name == engine.name), None)
+        changed = window is not None and window != endpoint.context_window
+        note = _CHANGED.format(window=window, ours=endpoint.context_window) if changed else ""
+        if note and note != engine.note:
+            _log.warning("%s: %s", engine.name, note)
+        engine.note = note
 
     async def _bring_up(self, engine: _Engine) -> Endpoint:
         spec, server = engine.spec, engine.server
@@ -209,6 +236,7 @@ class OllamaHost:
             context_window=window or engine.spec.context_window,
             log_path=engine.server.log_path,
             kv_type=engine.spec.kv_type,
+            note=engine.note,
         )
 
 

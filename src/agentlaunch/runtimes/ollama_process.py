@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from agentlaunch.errors import MachineError
-from agentlaunch.runtimes.llama_cpp_process import Ended, LogFile, child_environment
+from agentlaunch.runtimes.llama_cpp_process import Ended, LogFile
+from agentlaunch.runtimes.llama_environment import child_environment
 
 STOP_STEP_S = 5.0
 _PLACES = (

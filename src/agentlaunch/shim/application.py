@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache, partial
 
 import msgspec
@@ -18,7 +19,6 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agentlaunch import __version__
-from agentlaunch.core.filters import tool_forms
 from agentlaunch.core.ir import ChatFault, ErrorKind
 from agentlaunch.core.wire.base import Wire, load_wire
 from agentlaunch.shim.answer import send_reply
@@ -27,6 +27,7 @@ from agentlaunch.shim.body import ClientLeft, drain_body
 from agentlaunch.shim.counting import TokenCounter
 from agentlaunch.shim.endpoints import DataPath
 from agentlaunch.shim.exchange import AgentEndpoint
+from agentlaunch.shim.ollama_routes import ollama_routes
 from agentlaunch.shim.relay import RelayOptions
 from agentlaunch.shim.session import SessionLookup
 from agentlaunch.shim.upstream import UpstreamClient
@@ -35,7 +36,7 @@ WireNamed = Callable[[str], Wire]
 
 _log = logging.getLogger(__name__)
 
-_MESSAGES, _RESPONSES, _CHAT = "anthropic_messages", "openai_responses", "openai_chat"
+_MESSAGES, _RESPONSES, _CHAT, _OLLAMA = "anthropic_messages", "openai_responses", "openai_chat", "ollama_chat"
 
 
 def build_application(
@@ -50,12 +51,12 @@ def build_application(
     `wire_named` and `options` are for tests: the wires, the times, ids and clock of the relay.
     """
     wires = cache(wire_named)
+    counter = TokenCounter(upstream, wires(_CHAT))
     path = DataPath(
         sessions=sessions,
         upstream=upstream,
-        wire_named=wires,
-        counter=TokenCounter(upstream, wires(_CHAT)),
-        options=options or RelayOptions(lower=tool_forms.lower),
+        counter=counter,
+        options=replace(options or RelayOptions(), wire_named=wires, counter=counter),
     )
     return Starlette(
         routes=[*_routes(path, wires), *extra_routes],
@@ -65,12 +66,13 @@ def build_application(
 
 
 def _routes(path: DataPath, wires: WireNamed) -> list[Route]:
-    messages, responses, chat = wires(_MESSAGES), wires(_RESPONSES), wires(_CHAT)
+    messages, responses, chat, ollama = wires(_MESSAGES), wires(_RESPONSES), wires(_CHAT), wires(_OLLAMA)
     return [
         *(
             Route(wire.path, AgentEndpoint(wire, partial(path.chat, wire)), methods=["POST"])
-            for wire in (messages, responses, chat)
+            for wire in (messages, responses, chat, ollama)
         ),
+        *ollama_routes(path.sessions, ollama),
         Route("/v1/messages/count_tokens", AgentEndpoint(messages, partial(path.count, messages)), methods=["POST"]),
         Route("/v1/models", AgentEndpoint(chat, partial(path.models, chat)), methods=["GET"]),
         Route("/v1/models/{model_id:path}", AgentEndpoint(chat, partial(path.model, chat)), methods=["GET"]),
@@ -131,6 +133,8 @@ class _ErrorPage:
             f"there is no route `{path}`" if status == 404 else f"the route `{path}` has no method `{request.method}`"
         )
         reply = _wire_of(path, request.headers, self._wires).encode_fault(ChatFault(kind, what, code=code))
+        if status == 405 and request.headers.get("upgrade", "").lower() == "websocket":
+            status = 426  # Codex tries a WebSocket first, and goes on over HTTP at once after this (report B071)
         reply = msgspec.structs.replace(reply, status=status)
         headers = {**reply.headers, **((error.headers or {}) if isinstance(error, HTTPException) else {})}
         return Response(reply.body, reply.status, headers)
@@ -140,4 +144,6 @@ def _wire_of(path: str, headers: Headers, wires: WireNamed) -> Wire:
     """The wire that a client of this path speaks; the Chat wire's form where nothing tells."""
     if path.startswith("/v1/messages") or "anthropic-version" in headers:
         return wires(_MESSAGES)
+    if path.startswith("/api/"):
+        return wires(_OLLAMA)
     return wires(_RESPONSES if path.startswith("/v1/responses") else _CHAT)

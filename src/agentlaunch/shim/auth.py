@@ -7,7 +7,14 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 
 from agentlaunch.core.ir import ChatFault, ErrorKind
+from agentlaunch.core.wire.base import Wire
+from agentlaunch.shim.body import drain_body
+from agentlaunch.shim.exchange import Exchange
 from agentlaunch.shim.session import Session, SessionLookup
+
+NO_TOKEN = ChatFault(
+    ErrorKind.AUTHENTICATION, "no session of agentlaunch has this token: start the agent with agentlaunch"
+)
 
 _LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 _DEFAULT_PORT = 80
@@ -39,6 +46,17 @@ def find_session(headers: Headers, sessions: SessionLookup) -> Session | None:
         if session is not None:
             return session
     return None
+
+
+async def admit(exchange: Exchange, wire: Wire, sessions: SessionLookup) -> Session | None:
+    """The request's session, counted; None when the client has been told, in the wire's form, that it has none."""
+    session = find_session(exchange.headers, sessions)
+    if session is None:
+        await drain_body(exchange.headers, exchange.receive)
+        await exchange.reply(wire.encode_fault(NO_TOKEN))
+        return None
+    sessions.touch(session.id)
+    return session
 
 
 def _candidates(headers: Headers) -> list[str]:

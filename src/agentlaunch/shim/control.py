@@ -20,6 +20,7 @@ from agentlaunch.core.engine import EngineHost, EngineSpec
 from agentlaunch.errors import AgentlaunchError, MachineError, UserError
 from agentlaunch.shim.engine_use import EngineUse
 from agentlaunch.shim.protocol import CONTROL_PREFIX, CONTROL_VERSION, OpenSession, Ping, SessionGrant, ShimStatus
+from agentlaunch.shim.session import SessionRouting
 from agentlaunch.shim.sessions import SessionTable
 from agentlaunch.system.process import ProcessId
 
@@ -39,6 +40,8 @@ class OpenBody(msgspec.Struct, frozen=True):
     process: ProcessId | None = None
     engine: EngineSpec | None = None
     endpoint: Endpoint | None = None
+    routing: SessionRouting | None = None
+    project: str = ""
 
 
 @dataclass(frozen=True)
@@ -175,6 +178,8 @@ def decode_open(body: bytes) -> OpenSession:
         target=target,
         context_window=wanted.context_window,
         max_output_tokens=wanted.max_output_tokens,
+        routing=wanted.routing,
+        project=wanted.project,
     )
 
 

@@ -6,6 +6,7 @@ import http.client
 import json
 from dataclasses import asdict
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from agentlaunch import errors
@@ -13,6 +14,9 @@ from agentlaunch.core.engine import EngineSpec
 from agentlaunch.errors import AgentlaunchError, MachineError
 from agentlaunch.shim.protocol import CONTROL_PREFIX, OpenSession, Ping, SessionGrant, ShimStatus
 from agentlaunch.shim.state import ShimState
+
+if TYPE_CHECKING:
+    from agentlaunch.shim.live_status import LiveStatus
 
 OPEN_TIMEOUT_S = 900.0
 """A large model from a slow disk takes minutes to load; a user who is tired of waiting presses Ctrl-C."""
@@ -110,6 +114,14 @@ class ControlClient:
         import msgspec
 
         return msgspec.convert(self._call("GET", "/status", timeout_s=CALL_TIMEOUT_S), type=ShimStatus)
+
+    def live(self) -> LiveStatus:
+        """The traffic of this moment, for `top`; this call imports msgspec too."""
+        import msgspec
+
+        from agentlaunch.shim.live_status import LiveStatus
+
+        return msgspec.convert(self._call("GET", "/live", timeout_s=CALL_TIMEOUT_S), type=LiveStatus)
 
     def stop(self, *, only_when_idle: bool = False) -> None:
         """Ask the shim to end, which it does after answering. Raises MachineError `shim-busy` if it has sessions."""

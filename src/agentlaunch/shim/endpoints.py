@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -10,17 +9,15 @@ import msgspec
 from agentlaunch.core.ir import ChatFault, ChatRequest, ErrorKind
 from agentlaunch.core.wire.base import AnswerContext, ProtocolError, Reply, Wire
 from agentlaunch.shim.answer import make_answer
-from agentlaunch.shim.auth import find_session
-from agentlaunch.shim.body import BodyRefused, drain_body, read_body
-from agentlaunch.shim.counting import TokenCounter
+from agentlaunch.shim.auth import admit
+from agentlaunch.shim.body import BodyRefused, read_body
+from agentlaunch.shim.counting import TokenCounter, estimate_tokens
 from agentlaunch.shim.exchange import Exchange
-from agentlaunch.shim.relay import ClientRequest, RelayOptions, prepare_call, relay
+from agentlaunch.shim.relay import ClientRequest, RelayOptions, relay
 from agentlaunch.shim.session import Session, SessionLookup
 from agentlaunch.shim.upstream import UpstreamClient
+from agentlaunch.shim.verbatim import FORWARDED_HEADERS, Original
 
-_NO_TOKEN = ChatFault(
-    ErrorKind.AUTHENTICATION, "no session of agentlaunch has this token: start the agent with agentlaunch"
-)
 _EPOCH = "1970-01-01T00:00:00Z"
 """When our models were "created": a constant, since nobody knows and clients only parse it."""
 
@@ -59,52 +56,62 @@ class _Count(msgspec.Struct):
 
 
 @dataclass(frozen=True)
+class _Asked:
+    """A client's request, and about how many tokens its prompt has."""
+
+    request: ChatRequest
+    prompt_tokens: int
+    original: Original
+
+
+@dataclass(frozen=True)
 class DataPath:
-    """The handlers behind the routes. `wire_named` gives a wire by its name in `WIRES`."""
+    """The handlers behind the routes."""
 
     sessions: SessionLookup
     upstream: UpstreamClient
-    wire_named: Callable[[str], Wire]
     counter: TokenCounter
     options: RelayOptions
 
     async def chat(self, wire: Wire, exchange: Exchange) -> None:
         """POST of a wire's own endpoint: an answer of the session's model, streamed or whole."""
-        session = await self._session(wire, exchange)
-        request = None if session is None else await self._request(wire, exchange)
-        if session is None or request is None:
+        session = await admit(exchange, wire, self.sessions)
+        asked = None if session is None else await self._asked(wire, exchange)
+        if session is None or asked is None:
             return
-        upstream_wire = self.wire_named(session.endpoint.wire)
-        try:
-            call = prepare_call(request, session, upstream_wire, self.options)
-        except ProtocolError as error:
-            await exchange.reply(wire.encode_fault(ChatFault(ErrorKind.BAD_REQUEST, str(error))))
+        options, request = self.options, asked.request
+        trace = options.traffic.begin(session, session.project)
+        routed = options.router.route(request, session, asked.prompt_tokens)
+        if isinstance(routed, ChatFault):
+            trace.finish(routed.kind, 0)
+            await exchange.reply(wire.encode_fault(routed))
             return
-        context = AnswerContext(request, self.options.new_id, int(self.options.now()))
-        exchange.answer = make_answer(wire, context, exchange.send, self.options.keep_alive)
-        asked = ClientRequest(wire, request, exchange.receive)
-        await relay(call, exchange.answer, asked, self.upstream, self.options)
+        trace.routed(routed.route, len(routed.endpoints), asked.prompt_tokens)
+        context = AnswerContext(request, options.new_id, int(options.now()))
+        exchange.answer = make_answer(wire, context, exchange.send, options.keep_alive)
+        client = ClientRequest(session, wire, request, routed, trace, exchange.receive, asked.original)
+        await relay(client, exchange.answer, self.upstream, options)
 
     async def count(self, wire: Wire, exchange: Exchange) -> None:
         """POST /v1/messages/count_tokens."""
-        session = await self._session(wire, exchange)
-        request = None if session is None else await self._request(wire, exchange)
-        if session is None or request is None:
+        session = await admit(exchange, wire, self.sessions)
+        asked = None if session is None else await self._asked(wire, exchange)
+        if session is None or asked is None:
             return
-        lowered, _ = self.options.lower(request)
+        lowered, _ = self.options.lower(asked.request)
         counted = await self.counter.count(lowered, session.endpoint)
         await exchange.reply(Reply(200, msgspec.json.encode(_Count(counted))))
 
     async def models(self, wire: Wire, exchange: Exchange) -> None:
         """GET /v1/models: the session's model alone."""
-        session = await self._session(wire, exchange)
+        session = await admit(exchange, wire, self.sessions)
         if session is not None:
             model = _model(session)
             await exchange.reply(Reply(200, msgspec.json.encode(_Models((model,), model.id, model.id))))
 
     async def model(self, wire: Wire, exchange: Exchange) -> None:
         """GET /v1/models/ID."""
-        session = await self._session(wire, exchange)
+        session = await admit(exchange, wire, self.sessions)
         if session is None:
             return
         name = exchange.parameters["model_id"]
@@ -114,20 +121,13 @@ class DataPath:
             what = f"the session has no model `{name}`, only `{session.model}`"
             await exchange.reply(wire.encode_fault(ChatFault(ErrorKind.NOT_FOUND, what)))
 
-    async def _session(self, wire: Wire, exchange: Exchange) -> Session | None:
-        """The request's session; None when the client has been told that it has none."""
-        session = find_session(exchange.headers, self.sessions)
-        if session is None:
-            await drain_body(exchange.headers, exchange.receive)
-            await exchange.reply(wire.encode_fault(_NO_TOKEN))
-            return None
-        self.sessions.touch(session.id)
-        return session
-
-    async def _request(self, wire: Wire, exchange: Exchange) -> ChatRequest | None:
+    async def _asked(self, wire: Wire, exchange: Exchange) -> _Asked | None:
         """What the body asks for; None when the client has been told what is wrong with it."""
         try:
-            return wire.decode_request(await read_body(exchange.headers, exchange.receive))
+            body = await read_body(exchange.headers, exchange.receive)
+            request = wire.decode_request(body)
+            headers = {name: exchange.headers[name] for name in FORWARDED_HEADERS if name in exchange.headers}
+            return _Asked(request, estimate_tokens(request, body), Original(wire.name, body, headers))
         except BodyRefused as refusal:
             reply = wire.encode_fault(refusal.fault)
             if refusal.status is not None:

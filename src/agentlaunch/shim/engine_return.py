@@ -21,7 +21,7 @@ SAME_PLACE_PAUSES_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 
 
 class EngineLost(Exception):
-    """The engine does not come back; `fault` is what the client is told."""
+    """The engine does not come back, or not as it was; `fault` is what the client is told."""
 
     def __init__(self, fault: ChatFault) -> None:
         super().__init__(fault.message)
@@ -31,7 +31,8 @@ class EngineLost(Exception):
 async def engine_back(session: Session, gone: Endpoint, reach: Reach | None) -> Endpoint | None:
     """Where the engine of `session` is reached after it was lost at `gone`; None where nothing else can be tried.
 
-    A server that keeps its address, such as Ollama, is given back at the same place. Raises EngineLost.
+    A server that keeps its address, such as Ollama, is given back at the same place. Raises EngineLost; also for an
+    engine that is back with a smaller window, where the agent is told so once, in an error that it tries again after.
     """
     if reach is None or session.engine is None:
         return None
@@ -39,12 +40,21 @@ async def engine_back(session: Session, gone: Endpoint, reach: Reach | None) -> 
         for pause_s in SAME_PLACE_PAUSES_S:
             found = await reach(session.engine)
             if found != gone:
-                return found
+                return _as_large(session, gone, found)
             await asyncio.sleep(pause_s)
     except AgentlaunchError as error:
         what = f"the engine of `{session.model}` has ended and does not start again: {error.message}"
         raise EngineLost(ChatFault(ErrorKind.UNAVAILABLE, what + _LOG)) from error
     return found
+
+
+def _as_large(session: Session, gone: Endpoint, found: Endpoint) -> Endpoint:
+    """The engine that is back. Raises EngineLost when memory has made its window smaller."""
+    before, now = gone.context_window, found.context_window
+    if before is None or now is None or now >= before:
+        return found
+    what = f"the engine of `{session.model}` ran out of memory and was restarted with a window of {now} tokens"
+    raise EngineLost(ChatFault(ErrorKind.UNAVAILABLE, f"{what}, {before} before; try again"))
 
 
 def engine_fault(session: Session, fault: ChatFault) -> ChatFault:

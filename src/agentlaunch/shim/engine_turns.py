@@ -111,7 +111,7 @@ class Turn:
 
     def observing(self, behind: EventFilter) -> EventFilter:
         """A filter before `behind` that learns from the usage what the engine had cached."""
-        return behind if self._engine is None else _UsageTap(self._observe, behind)
+        return behind if self._engine is None else UsageTap(self._observe, behind)
 
     async def _prepared(self, engine: _Engine, upstream: UpstreamClient) -> _Slot:
         """The slot for this conversation, with its prefix in it if that could be had."""
@@ -155,7 +155,7 @@ def with_slot(body: bytes, slot: int) -> bytes:
     return b'%b,"id_slot":%d}' % (body.rstrip()[:-1], slot)
 
 
-class _UsageTap:
+class UsageTap:
     """Lets everything pass, and tells the token counts."""
 
     def __init__(self, tell: Callable[[Usage], None], behind: EventFilter) -> None:

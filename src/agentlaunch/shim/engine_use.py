@@ -10,7 +10,8 @@ from typing import Protocol
 
 from agentlaunch.core.endpoint import Endpoint
 from agentlaunch.core.engine import EngineHost, EngineSpec
-from agentlaunch.errors import AgentlaunchError
+from agentlaunch.core.engine_room import Shortage, find_shortage
+from agentlaunch.errors import AgentlaunchError, MachineError
 
 _log = logging.getLogger(__name__)
 
@@ -50,10 +51,15 @@ class EngineUse:
     async def reach(self, spec: EngineSpec) -> Endpoint:
         """The endpoint of the ready engine. Cancelling one waiter leaves the load to the others.
 
-        Raises the host's AgentlaunchError.
+        One that has no room beside the engines of other sessions is refused, and nothing of theirs is unloaded for it:
+        two models that take turns in one memory answer no one. An engine that nobody uses any more makes room.
+
+        Raises the host's AgentlaunchError, MachineError `models-do-not-fit`.
         """
         while (ending := self._endings.get(spec)) is not None:
             await asyncio.wait({ending})
+        if spec not in self._known:
+            await self._find_room(spec)
         return await asyncio.shield(self._loads.get(spec) or self._load(spec))
 
     def mend(self, spec: EngineSpec) -> None:
@@ -71,6 +77,19 @@ class EngineUse:
         """Wait until every engine that is ending has ended."""
         if self._endings:
             await asyncio.wait(set(self._endings.values()))
+
+    async def _find_room(self, spec: EngineSpec) -> None:
+        """Return when `spec` fits beside what is loaded, with nothing awaited after the last look."""
+        while spec.memory is not None and spec not in self._known:
+            others = {other: other.memory for other in self._known if other.memory is not None}
+            shortage = find_shortage(spec.memory, others.values())
+            if shortage is None:
+                return
+            for other in others:
+                self.release(other)
+            if not self._endings:
+                raise _no_room(spec, shortage, sorted(other.alias for other in others))
+            await asyncio.wait(set(self._endings.values()), return_when=asyncio.FIRST_COMPLETED)
 
     def _load(self, spec: EngineSpec) -> asyncio.Task[Endpoint]:
         load = asyncio.create_task(self._host.ensure(spec))
@@ -105,3 +124,15 @@ class EngineUse:
         finally:
             self._known.discard(spec)
             del self._endings[spec]
+
+
+def _no_room(spec: EngineSpec, shortage: Shortage, holders: list[str]) -> MachineError:
+    needed, held, capacity = (
+        f"{size / 2**30:.1f} GiB" for size in (shortage.needed_bytes, shortage.held_bytes, shortage.capacity_bytes)
+    )
+    names = ", ".join(f"`{name}`" for name in holders)
+    return MachineError(
+        "models-do-not-fit",
+        f"`{spec.alias}` needs {needed} of {shortage.place}, and {names} of other sessions holds {held} of {capacity}",
+        f"use what is loaded: --model {holders[0]}; or end its sessions: agentlaunch status; or a smaller --context",
+    )

@@ -42,7 +42,7 @@ class Exchange:
         """Say that we have failed, in the place that the answer has come to."""
         if not self._is_answered:
             await self.reply(wire.encode_fault(_OUR_FAULT))
-        elif self.answer is not None and self.answer.stage is Stage.OPEN:
+        elif self.answer is not None and self.answer.stage is not Stage.CLOSED:
             await self.answer.feed([Failed(_OUR_FAULT)])
 
 

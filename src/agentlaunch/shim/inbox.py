@@ -37,9 +37,10 @@ class Whole:
 
 @dataclass(frozen=True)
 class Refused:
-    """The upstream answered with an error, or could not be asked."""
+    """The upstream answered with an error, or could not be asked: then `is_lost`."""
 
     fault: ChatFault
+    is_lost: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Inbox:
         self._pieces: list[bytes] = []
         self._held_bytes = 0
         self._outcome: Outcome | None = None
+        self._is_closed = False
         self._waiter: asyncio.Future[None] | None = None
         self._room = asyncio.Event()
         self._room.set()
@@ -85,14 +87,29 @@ class Inbox:
         self._wake()
 
     def end(self, outcome: Outcome) -> None:
-        """Nothing more will come. The client's leaving beats what has ended before and what still lies here."""
-        if isinstance(outcome, ClientGone):
-            self._pieces.clear()
-            self._outcome = outcome
-        elif self._outcome is None:
+        """Nothing more will come from this attempt."""
+        if self._outcome is None:
             self._outcome = outcome
         self._room.set()
         self._wake()
+
+    def close(self, outcome: Outcome) -> None:
+        """Nothing more will come from any attempt: the client has left, which beats what came before, or we stop."""
+        self._is_closed = True
+        if isinstance(outcome, ClientGone):
+            self._pieces.clear()
+            self._outcome = outcome
+        self.end(outcome)
+
+    def restart(self) -> bool:
+        """Empty it for the next attempt, once the writer of the one before has ended; False when it was closed."""
+        if self._is_closed:
+            return False
+        self._pieces.clear()
+        self._held_bytes = 0
+        self._outcome = None
+        self._room.set()
+        return True
 
     async def room(self) -> None:
         """Wait until the reader has taken what lies here."""
@@ -138,7 +155,7 @@ class RunningInboxes:
         """Count `inbox` among the running ones while the block runs; one that comes too late ends at once."""
         self._inboxes.add(inbox)
         if self._fault is not None:
-            inbox.end(Ended(self._fault))
+            inbox.close(Ended(self._fault))
         try:
             yield
         finally:
@@ -148,4 +165,4 @@ class RunningInboxes:
         """End what runs and whatever comes with `fault`."""
         self._fault = fault
         for inbox in self._inboxes:
-            inbox.end(Ended(fault))
+            inbox.close(Ended(fault))

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 
 from agentlaunch.core.endpoint import Endpoint
 from agentlaunch.core.engine import EngineSpec, EngineStatus
+from agentlaunch.shim.session import SessionRouting
 from agentlaunch.system.process import ProcessId
 
 CONTROL_PREFIX = "/agentlaunch/v1"
 """Control routes, each with the control token: GET {prefix}/ping, GET {prefix}/status, POST {prefix}/sessions,
 DELETE {prefix}/sessions/ID, POST {prefix}/stop (`?when=idle` stops only a shim without sessions)."""
 
-CONTROL_VERSION = 2
+CONTROL_VERSION = 3
 """Raised when these messages change so that an older launcher or shim would misread them."""
 
 
@@ -21,7 +22,8 @@ class OpenSession:
     """A launch asks for a session. `target` is a local model to run, or an upstream that is there already.
 
     `model` is the name the agent uses; `process` is the launcher, which becomes the agent by exec, and None stands for
-    a session that no process's end closes (`serve`). `context_window` and `max_output_tokens` are in tokens.
+    a session that no process's end closes (`serve`). `context_window` and `max_output_tokens` are in tokens. `project`
+    is the folder that the agent works in.
     """
 
     agent: str
@@ -30,6 +32,8 @@ class OpenSession:
     target: EngineSpec | Endpoint
     context_window: int
     max_output_tokens: int
+    routing: SessionRouting | None = None
+    project: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,53 +1,49 @@
-"""One request from the client's bytes to the last byte of its answer: both peers raced, either may end it."""
+"""One request from the client's bytes to the last byte of its answer: peers raced, one attempt alive at a time."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Protocol, assert_never
+from dataclasses import dataclass, field
 
-import msgspec
 from starlette.types import Receive
 
-from agentlaunch.core.context import LoopRisk, clamp_output
+from agentlaunch.core.context import LoopRisk
 from agentlaunch.core.endpoint import Endpoint
-from agentlaunch.core.filters import prefix
-from agentlaunch.core.filters.pipeline import FilterChain, answer_filters
-from agentlaunch.core.ir import ChatFault, ChatRequest, ErrorKind, Failed
-from agentlaunch.core.wire.base import NewId, Wire
-from agentlaunch.core.wire.options import wire_for_call
-from agentlaunch.shim.answer import ClientAnswer, KeepAlive, Stage
+from agentlaunch.core.failover import Ask, Choice, Effect, Failover, Failure, GiveUp
+from agentlaunch.core.filters import tool_forms
+from agentlaunch.core.filters.parser_failures import second_try
+from agentlaunch.core.ir import ChatEvent, ChatFault, ChatRequest, ErrorKind, Failed, Finished
+from agentlaunch.core.metering import CANCELLED, OK
+from agentlaunch.core.wire.base import NewId, ProtocolError, Wire, load_wire
+from agentlaunch.shim.answer import ClientAnswer, KeepAlive, Stage, first_content
+from agentlaunch.shim.counting import TokenCounter
 from agentlaunch.shim.engine_return import EngineLost, Reach, engine_back, engine_fault
-from agentlaunch.shim.engine_turns import EngineTurns, Turn
-from agentlaunch.shim.inbox import ClientGone, Ended, Inbox, Outcome, Piece, Refused, RunningInboxes, Silence, Whole
+from agentlaunch.shim.engine_turns import EngineTurns
+from agentlaunch.shim.inbox import Arrival, ClientGone, Ended, Inbox, Piece, Refused, RunningInboxes, Silence
 from agentlaunch.shim.overflow_streaks import OverflowStreaks, Streak
+from agentlaunch.shim.router import Routed, Router
 from agentlaunch.shim.session import Session
-from agentlaunch.shim.translation import EventFilter, Translation
-from agentlaunch.shim.upstream import UpstreamClient, UpstreamFailed, UpstreamResponse, UpstreamUnreached
+from agentlaunch.shim.switches import Switches
+from agentlaunch.shim.traffic import RequestTrace, Traffic, unmetered
+from agentlaunch.shim.upstream import UpstreamClient, UpstreamFailed, UpstreamUnreached
+from agentlaunch.shim.upstream_call import CallMaking, Lower, UpstreamCall, ask_upstream, prepare_call, verbatim_call
+from agentlaunch.shim.verbatim import Original
 
 LINGER_S = 1.0
 """How long an upstream may take to end its body after its last event: then the connection serves the next request."""
 
-_ANTHROPIC_WIRE = "anthropic_messages"
-"""Has a place of its own for notices in mid-conversation, and marks for what to cache: its prompts stay as they are."""
+SILENCE_S = 600.0
+"""How long a hosted upstream may say nothing where nobody else can be asked: our signs of life keep agents waiting, so
+the end has to come from us. It is what OpenAI's and Anthropic's SDKs wait by default, ten minutes."""
+
+_log = logging.getLogger(__name__)
 
 _CHAT_WIRE = "openai_chat"
 """Spoken by OpenCode, which compacts for ever (facts/agents.md 4.4)."""
-
-
-class ToolForms(Protocol):
-    """What lowering has changed in the tools, so that the answer's calls get their own form back."""
-
-    def restore(self) -> EventFilter:
-        """A filter for one answer."""
-        ...
-
-
-Lower = Callable[[ChatRequest], tuple[ChatRequest, ToolForms]]
-"""Rewrites the tools that only some wires know into functions that every model knows."""
 
 
 def make_id(prefix: str) -> str:
@@ -59,7 +55,7 @@ def make_id(prefix: str) -> str:
 class RelayOptions:
     """What the relay takes from outside. `now` is in Unix seconds. Without `reach`, a lost engine stays lost."""
 
-    lower: Lower
+    lower: Lower = tool_forms.lower
     keep_alive: KeepAlive = field(default_factory=KeepAlive)
     new_id: NewId = make_id
     now: Callable[[], float] = time.time
@@ -67,162 +63,298 @@ class RelayOptions:
     streaks: OverflowStreaks = field(default_factory=OverflowStreaks)
     running: RunningInboxes = field(default_factory=RunningInboxes)
     reach: Reach | None = None
+    router: Router = field(default_factory=Router)
+    traffic: Traffic = field(default_factory=unmetered)
+    switches: Switches = field(default_factory=Switches)
+    wire_named: Callable[[str], Wire] = load_wire
+    counter: TokenCounter | None = None
+
+    def making(self) -> CallMaking:
+        """What calls are made with."""
+        return CallMaking(self.lower, self.turns, self.wire_named, self.counter)
 
 
 @dataclass(frozen=True)
 class ClientRequest:
-    """The client's side of a request: what it asks, on which wire, and how its leaving is heard."""
-
-    wire: Wire
-    request: ChatRequest
-    receive: Receive
-
-    def streak(self, session: Session, options: RelayOptions) -> Streak:
-        """Its place among the session's overflows."""
-        risk = LoopRisk(compacts_for_ever=self.wire.name == _CHAT_WIRE, counts_as_success=bool(self.request.tools))
-        return options.streaks.streak(session.id, session.context_window, risk=risk)
-
-
-@dataclass(frozen=True)
-class UpstreamCall:
-    """A request as the upstream gets it, and how its answer is read. `moved` is the same call at another endpoint."""
+    """The client's side of a request: what it asks, on which wire, where that may go, and how its leaving is heard."""
 
     session: Session
-    moved: Callable[[Endpoint], UpstreamCall]
     wire: Wire
-    turn: Turn
-    translation: Translation
+    request: ChatRequest
+    routed: Routed
+    trace: RequestTrace
+    receive: Receive
+    original: Original
+
+    def streak(self, options: RelayOptions) -> Streak:
+        """Its place among the session's overflows."""
+        risk = LoopRisk(compacts_for_ever=self.wire.name == _CHAT_WIRE, counts_as_success=bool(self.request.tools))
+        return options.streaks.streak(self.session.id, self.session.context_window, risk=risk)
 
 
-def prepare_call(request: ChatRequest, session: Session, upstream_wire: Wire, options: RelayOptions) -> UpstreamCall:
-    """Rewrite the client's request for the session's upstream; upstreams are always asked for a stream."""
-    lowered, forms = options.lower(request)
-    outgoing = msgspec.structs.replace(
-        lowered if upstream_wire.name == _ANTHROPIC_WIRE else prefix.stable(lowered),
-        model=session.endpoint.model,
-        max_output_tokens=clamp_output(lowered.max_output_tokens, session.max_output_tokens),
-        stream=True,
-    )
-    wire = wire_for_call(upstream_wire, session.endpoint, outgoing)
-    turn = options.turns.turn(outgoing, session.endpoint, wire.encode_request)
-    mending = FilterChain(answer_filters(outgoing), forms.restore())
-    return UpstreamCall(
-        session=session,
-        moved=lambda endpoint: prepare_call(request, replace(session, endpoint=endpoint), upstream_wire, options),
-        wire=wire,
-        turn=turn,
-        translation=Translation(wire, session.endpoint.name, turn.observing(mending)),
-    )
+async def relay(client: ClientRequest, answer: ClientAnswer, upstream: UpstreamClient, options: RelayOptions) -> None:
+    """Ask the upstreams of the route, one after the other, and pass the answer on.
 
-
-@dataclass
-class _Attempt:
-    """The call as it is being made: at another endpoint once the engine has come back, with nothing answered before."""
-
-    call: UpstreamCall
-    streak: Streak
-    reach: Reach | None
-
-
-async def relay(
-    call: UpstreamCall, answer: ClientAnswer, request: ClientRequest, upstream: UpstreamClient, options: RelayOptions
-) -> None:
-    """Ask the upstream and pass its answer on. Returns when the answer is whole or the client is gone.
-
-    The upstream's connection is closed at once when the client leaves, before the first byte as well as after it: a
-    local model would compute on for nobody.
+    Returns when the answer is whole or the client is gone. The upstream's connection is closed at once when the client
+    leaves, before the first byte as well as after it: a local model would compute on for nobody.
     """
-    attempt = _Attempt(call, request.streak(call.session, options), options.reach)
     inbox = Inbox()
     with options.running.holding(inbox):
         async with asyncio.TaskGroup() as group:
-            pump = group.create_task(_pump(attempt, upstream, inbox))
-            watch = group.create_task(_watch(request.receive, inbox))
+            watch = group.create_task(_watch(client.receive, inbox))
             try:
-                await _serve(attempt, answer, inbox)
-                if answer.stage is Stage.CLOSED:
-                    await asyncio.wait({pump}, timeout=LINGER_S)
+                await _Run(client, answer, _Peers(upstream, inbox, options)).to_the_end(group)
             finally:
                 watch.cancel()
-                pump.cancel()
-
-
-async def _serve(attempt: _Attempt, answer: ClientAnswer, inbox: Inbox) -> None:
-    while answer.stage is not Stage.CLOSED:
-        arrival = await inbox.take(answer.patience_s())
-        translation, told = attempt.call.translation, attempt.streak.judged
-        match arrival:
-            case Piece(data):
-                await answer.feed(told(translation.feed(data)))
-            case Silence():
-                await answer.keep_alive()
-            case Ended(fault):
-                await answer.feed(told(translation.finish(fault)))
-            case Whole(body):
-                await answer.feed(told(translation.whole(body)))
-            case Refused(fault):
-                await answer.feed(told([Failed(fault)]))
-            case ClientGone():
-                return
-            case never:
-                assert_never(never)
 
 
 async def _watch(receive: Receive, inbox: Inbox) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-    inbox.end(ClientGone())
+    inbox.close(ClientGone())
 
 
-async def _pump(attempt: _Attempt, upstream: UpstreamClient, inbox: Inbox) -> None:
-    """Everything that the upstream says into the inbox, an outcome last; an engine that was lost is awaited once."""
-    session = attempt.call.session
-    try:
+@dataclass(frozen=True)
+class _Peers:
+    """What a run works with: the client towards upstreams, the place where all that happens arrives, the options."""
+
+    upstream: UpstreamClient
+    inbox: Inbox
+    options: RelayOptions
+
+
+@dataclass
+class _Attempt:
+    """One attempt; the call is another one once a lost engine has come back. `silent_at` is on the loop's clock."""
+
+    call: UpstreamCall
+    ask: Ask
+    silent_at: float | None = None
+
+
+class _Run:
+    """The attempts of one request, at most one of them alive."""
+
+    def __init__(self, client: ClientRequest, answer: ClientAnswer, peers: _Peers) -> None:
+        self._client = client
+        self._answer = answer
+        self._inbox = peers.inbox
+        self._upstream = peers.upstream
+        self._options = peers.options
+        self._router = peers.options.router
+        self._streak = client.streak(peers.options)
+        self._endpoints = list(client.routed.endpoints)
+        self._choices = [self._choice(endpoint) for endpoint in self._endpoints]
+        self._failover = Failover(self._choices)
+        self._request = client.request
+        self._is_second_try = False
+        self._has_content = False
+        self._status = CANCELLED
+        self._mended = 0
+
+    async def to_the_end(self, group: asyncio.TaskGroup) -> None:
+        """Attempt after attempt, until the answer is closed or the client gone."""
+        ask: Ask | None = self._failover.begin()
         try:
-            outcome = await _ask(attempt.call, upstream, inbox)
-        except UpstreamUnreached:
-            endpoint = await engine_back(session, session.endpoint, attempt.reach)
-            if endpoint is None:
-                raise
-            attempt.call = attempt.call.moved(endpoint)
-            outcome = await _ask(attempt.call, upstream, inbox)
-        inbox.end(outcome)
-    except UpstreamFailed as failure:
-        inbox.end(Refused(engine_fault(session, failure.fault)))
-    except EngineLost as lost:
-        inbox.end(Refused(lost.fault))
+            while ask is not None:
+                ask = await self._attempt(ask, group)
+        finally:
+            self._client.trace.finish(self._status, self._mended)
+
+    def _choice(self, endpoint: Endpoint) -> Choice:
+        return Choice(
+            name=endpoint.name,
+            context_window=endpoint.context_window,
+            is_revived=self._is_ours(endpoint) and self._options.reach is not None,
+            has_answered=self._router.has_answered(endpoint),
+            stall_s=self._router.stall_s(endpoint),
+        )
+
+    def _is_ours(self, endpoint: Endpoint) -> bool:
+        """Whether it is the engine that the shim keeps running for this session."""
+        return self._client.session.engine is not None and endpoint.name == self._client.session.endpoint.name
+
+    async def _attempt(self, ask: Ask, group: asyncio.TaskGroup) -> Ask | None:
+        """One attempt to its end, its connection closed; what to ask next, None when there is nothing left to do."""
+        endpoint = self._endpoints[ask.index]
+        if not self._router.admits(endpoint) and self._failover.has_others:
+            busy = ChatFault(ErrorKind.UNAVAILABLE, "it failed a moment ago, and another request tries it out")
+            return await self._pass([Failed(busy)], endpoint)
+        try:
+            call = self._verbatim(endpoint) or prepare_call(
+                self._request, self._client.session, endpoint, self._options.making()
+            )
+        except ProtocolError as error:
+            return await self._pass([Failed(ChatFault(ErrorKind.BAD_REQUEST, str(error)))], endpoint)
+        if call.overflow is not None:
+            return await self._pass([Failed(call.overflow)], endpoint)
+        self._client.trace.attempt(endpoint.name, endpoint.model, endpoint.prices)
+        attempt = _Attempt(call, ask)
+        pump = group.create_task(self._pump(attempt))
+        try:
+            return await self._listen(attempt)
+        finally:
+            self._note_mending(attempt.call)
+            if self._answer.stage is Stage.CLOSED:
+                await asyncio.wait({pump}, timeout=LINGER_S)
+            pump.cancel()
+            await asyncio.wait({pump})
+
+    def _verbatim(self, endpoint: Endpoint) -> UpstreamCall | None:
+        """The call in the client's own bytes, where there is nothing for us to say or mend."""
+        client = self._client
+        if self._answer.stage is not Stage.HELD or self._options.switches.is_due(
+            client.session.id, client.routed, endpoint
+        ):
+            return None
+        return verbatim_call(client.original, self._request, endpoint, self._options.making())
+
+    async def _pump(self, attempt: _Attempt) -> None:
+        """Everything that the upstream says into the inbox, an outcome last."""
+        ask = attempt.ask
+        try:
+            if ask.after_s:
+                await asyncio.sleep(ask.after_s)
+            if ask.revive:
+                await self._revive(attempt)
+            self._inbox.end(await ask_upstream(attempt.call, self._upstream, self._inbox))
+        except UpstreamFailed as failure:
+            self._inbox.end(Refused(failure.fault, isinstance(failure, UpstreamUnreached)))
+        except EngineLost as lost:
+            self._inbox.end(Refused(lost.fault))
+
+    def _note_mending(self, call: UpstreamCall) -> None:
+        self._mended = call.mended()
+        if self._mended:
+            _log.info("session %s: mended %s", self._client.session.id, dict(call.mending.mended))
+
+    async def _revive(self, attempt: _Attempt) -> None:
+        """Wait for our engine and make the call anew: it has another address. Raises EngineLost."""
+        session, index = self._client.session, attempt.ask.index
+        found = await engine_back(session, attempt.call.endpoint, self._options.reach)
+        if found is not None:
+            self._endpoints[index] = found
+            attempt.call = prepare_call(self._request, session, found, self._options.making())
+
+    async def _listen(self, attempt: _Attempt) -> Ask | None:
+        """Give the client what comes, until the answer is closed or this attempt has failed."""
+        self._postpone(attempt)
+        while self._answer.stage is not Stage.CLOSED:
+            arrival = await self._inbox.take(self._patience_s(attempt))
+            match arrival:
+                case ClientGone():
+                    self._router.left(attempt.call.endpoint)
+                    return None
+                case Silence() if not self._is_silent(attempt):
+                    await self._answer.keep_alive()
+                    continue
+                case Silence():
+                    events: list[ChatEvent] = [Failed(_silent(attempt.call.endpoint))]
+                case _:
+                    self._postpone(attempt)
+                    events = attempt.call.events(arrival)
+            verbatim = arrival.data if attempt.call.is_verbatim and isinstance(arrival, Piece) else None
+            ask = await self._pass(events, attempt.call.endpoint, is_lost=_is_lost(arrival), verbatim=verbatim)
+            if ask is not None:
+                return ask
+        return None
+
+    async def _pass(
+        self, events: list[ChatEvent], endpoint: Endpoint, *, is_lost: bool = False, verbatim: bytes | None = None
+    ) -> Ask | None:
+        """Give the events to the client; the next attempt in their place when they fail before any of them went out.
+
+        With `verbatim` the client gets these bytes, which say the events.
+        """
+        last = events[-1] if events else None
+        if isinstance(last, Failed):
+            is_engines = is_lost and self._is_ours(endpoint)
+            fault = engine_fault(self._client.session, last.fault) if is_engines else last.fault
+            if not self._answer.is_committed():
+                match self._after(Failure(fault, is_lost), endpoint):
+                    case Ask() as ask:
+                        return ask
+                    case GiveUp(last_word):
+                        fault = last_word
+            self._status = fault.kind
+            events = [*events[:-1], Failed(fault)]
+        elif isinstance(last, Finished):
+            self._status = OK
+        for event in events:
+            self._client.trace.event(event)
+        told = self._streak.judged(self._introduced(events, endpoint))
+        if verbatim is None:
+            await self._answer.feed(told)
+        else:
+            await self._answer.forward(verbatim, told)
+        return None
+
+    def _after(self, failure: Failure, endpoint: Endpoint) -> Effect:
+        """What follows a failure of which the client knows nothing yet. A server that stops makes no new attempt.
+
+        An engine that could not read its own model's answer, or make a grammar, is asked again once, in another way.
+        """
+        again = None if self._is_second_try else second_try(self._request, failure.fault)
+        effect: Effect
+        if again is not None:
+            self._request, self._is_second_try = again, True
+            effect = self._failover.again()
+        else:
+            effect = self._failover.failed(failure)
+            if isinstance(effect, GiveUp) or not effect.revive:
+                self._router.failed(endpoint, failure.fault, is_lost=failure.is_lost)
+        if isinstance(effect, Ask):
+            if not self._inbox.restart():
+                return GiveUp(failure.fault)
+            self._answer.restart()
+            self._has_content = False
+            _log.info("session %s: `%s` has failed: %s", self._client.session.id, endpoint.name, failure.fault.message)
+        return effect
+
+    def _introduced(self, events: list[ChatEvent], endpoint: Endpoint) -> list[ChatEvent]:
+        """The events; before the first that tells something stands who answers, if that is not who was meant to."""
+        at = None if self._has_content else first_content(events)
+        if at is None:
+            return events
+        self._has_content = True
+        self._router.succeeded(endpoint)
+        self._answer.headers |= {"x-agentlaunch-upstream": endpoint.name, "x-agentlaunch-model": endpoint.model}
+        client = self._client
+        notice = self._options.switches.notice(client.session.id, client.routed, endpoint)
+        if notice is None or not client.request.tools:  # a title or a summary is read by a program
+            return events
+        return [*events[:at], notice, *events[at:]]
+
+    def _postpone(self, attempt: _Attempt) -> None:
+        """The upstream has just given a sign of life, or was asked: its silence counts from now on."""
+        stall_s, ask = self._choices[attempt.ask.index].stall_s, attempt.ask
+        if stall_s is not None:
+            may_move = ask.stall_s is not None and not self._answer.is_committed()
+            limit_s = stall_s if may_move else SILENCE_S
+            attempt.silent_at = asyncio.get_running_loop().time() + ask.after_s + limit_s
+
+    def _is_silent(self, attempt: _Attempt) -> bool:
+        return attempt.silent_at is not None and asyncio.get_running_loop().time() >= attempt.silent_at
+
+    def _patience_s(self, attempt: _Attempt) -> float | None:
+        """Until the next sign of life is due, or the upstream counts as silent."""
+        own_s = self._answer.patience_s()
+        if attempt.silent_at is None:
+            return own_s
+        left_s = max(0.0, attempt.silent_at - asyncio.get_running_loop().time())
+        return left_s if own_s is None else min(own_s, left_s)
 
 
-async def _ask(call: UpstreamCall, upstream: UpstreamClient, inbox: Inbox) -> Outcome:
-    async with (
-        call.turn.taken(upstream) as body,
-        upstream.post(call.session.endpoint, call.wire.path, body) as response,
-    ):
-        return await _read(response, call, inbox)
-
-
-async def _read(response: UpstreamResponse, call: UpstreamCall, inbox: Inbox) -> Outcome:
-    name = call.session.endpoint.name
-    wire = call.wire
-    if not 200 <= response.status < 300:
-        return Refused(wire.decode_fault(response.status, response.headers, await response.read()))
-    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    match media_type:
-        case "application/json":
-            return Whole(await response.read())
-        case "text/html":
-            what = f"the upstream `{name}` answered with a web page: is its address right?"
-            return Refused(ChatFault(ErrorKind.UNAVAILABLE, what))
+def _is_lost(arrival: Arrival) -> bool:
+    """Whether a failure that this arrival tells is one of the connection."""
+    match arrival:
+        case Ended():
+            return True
+        case Refused(_, is_lost):
+            return is_lost
         case _:
-            return await _read_stream(response, call.session, inbox)
+            return False
 
 
-async def _read_stream(response: UpstreamResponse, session: Session, inbox: Inbox) -> Outcome:
-    try:
-        async for piece in response.body:
-            inbox.put(piece)
-            if inbox.is_full:
-                await inbox.room()
-    except UpstreamFailed as failure:
-        return Ended(engine_fault(session, failure.fault))
-    return Ended()
+def _silent(endpoint: Endpoint) -> ChatFault:
+    return ChatFault(ErrorKind.TIMEOUT, f"the upstream `{endpoint.name}` has said nothing for too long")

@@ -16,17 +16,21 @@ from typing import assert_never
 
 import uvicorn
 
+from agentlaunch.core.endpoint import Prices
 from agentlaunch.core.engine import EngineHost
-from agentlaunch.core.filters import tool_forms
 from agentlaunch.core.ir import ChatFault, ErrorKind
+from agentlaunch.core.routing import Spent
 from agentlaunch.errors import MachineError
 from agentlaunch.shim.application import build_application
 from agentlaunch.shim.control import Control, ShimIdentity
+from agentlaunch.shim.engine_activity import EngineActivities
 from agentlaunch.shim.engine_use import EngineUse
-from agentlaunch.shim.inbox import RunningInboxes
+from agentlaunch.shim.live_routes import LiveRoutes
 from agentlaunch.shim.protocol import OpenSession
 from agentlaunch.shim.relay import RelayOptions
+from agentlaunch.shim.router import Router
 from agentlaunch.shim.sessions import SessionTable
+from agentlaunch.shim.traffic import Traffic
 from agentlaunch.shim.upstream import UpstreamClient
 from agentlaunch.shim.watch import (
     LOOK_INTERVAL_S,
@@ -38,6 +42,7 @@ from agentlaunch.shim.watch import (
     look,
 )
 from agentlaunch.system.process import is_alive
+from agentlaunch.system.usage_recorder import UsageRecorder
 
 HOST = "127.0.0.1"
 _DRAIN_S = 2
@@ -69,13 +74,16 @@ def _say_nothing(_url: str) -> None:
 class ServerConfig:
     """One server. `port` 0 takes a free one; without `control_token` there is no control API.
 
-    `sessions_dir` belongs to this server alone, None when no session needs a folder. `on_ready` gets the URL once
-    requests are answered and the preset session's engine is ready; `on_stop` runs when the end begins.
+    `sessions_dir` belongs to this server alone, None when no session needs a folder. `usage_path` is where finished
+    requests are kept, None for nowhere; `reference` are the prices that they are compared with. `on_ready` gets the
+    URL once requests are answered and the preset session's engine is ready; `on_stop` runs when the end begins.
     """
 
     port: int = 0
     control_token: str = field(default="", repr=False)
     sessions_dir: Path | None = None
+    usage_path: Path | None = None
+    reference: Prices | None = None
     idle: IdlePolicy = field(default_factory=lambda: IdlePolicy(stop_s=None))
     preset: PresetSession | None = None
     on_ready: Callable[[str], None] = _say_nothing
@@ -139,7 +147,9 @@ class _ShimServer:
         self._table = SessionTable(self._url, config.sessions_dir)
         self._engines = EngineUse(engines, self._table)
         self._upstream = UpstreamClient()
-        self._running = RunningInboxes()
+        self._recorder = UsageRecorder(config.usage_path)
+        self._traffic = Traffic(self._recorder, monotonic, time, config.reference)
+        self._options = RelayOptions(reach=self._engines.reach, router=Router(spent=self._spent), traffic=self._traffic)
         self._control = Control(
             ShimIdentity(self._url, config.control_token, time(), config.idle.stop_s or 0.0),
             self._table,
@@ -147,14 +157,16 @@ class _ShimServer:
             engines,
             self._begin_stop,
         )
-        routes = self._control.routes() if config.control_token else []
+        self._activities = EngineActivities(monotonic)
+        live = LiveRoutes(self._traffic, self._activities, self._table, config.control_token)
+        routes = [*(self._control.routes() if config.control_token else []), *live.routes()]
         self._server = _Server(
             uvicorn.Config(
                 build_application(
                     self._table,
                     self._upstream,
                     extra_routes=routes,
-                    options=RelayOptions(tool_forms.lower, reach=self._engines.reach, running=self._running),
+                    options=self._options,
                 ),
                 log_config=None,
                 access_log=False,
@@ -165,7 +177,11 @@ class _ShimServer:
             )
         )
 
+    def _spent(self, session_id: str) -> Spent:
+        return Spent(self._traffic.spent_day_usd(), self._traffic.spent_session_usd(session_id))
+
     async def run(self) -> None:
+        self._recorder.start()
         self._table.remove_strange_folders()
         try:
             async with _signals(self._control.begin_stop):
@@ -203,7 +219,7 @@ class _ShimServer:
     def _begin_stop(self) -> None:
         if not self._server.should_exit:
             self._server.should_exit = True
-            self._running.end_all(_STOPPING)
+            self._options.running.end_all(_STOPPING)
             self._config.on_stop()
 
     async def _watch(self) -> None:
@@ -238,7 +254,9 @@ class _ShimServer:
             self._table.close(session.id)
         await self._engines.settle()
         await self._host.close()
+        await self._activities.aclose()
         await self._upstream.aclose()
+        await asyncio.to_thread(self._recorder.close)
 
 
 @contextlib.asynccontextmanager

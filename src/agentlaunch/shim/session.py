@@ -7,13 +7,23 @@ from typing import Protocol
 
 from agentlaunch.core.endpoint import Endpoint
 from agentlaunch.core.engine import EngineSpec
+from agentlaunch.core.policy import Policy
+
+
+@dataclass(frozen=True)
+class SessionRouting:
+    """The policy that holds for a session, and the upstreams beside its own endpoint that the policy may name."""
+
+    policy: Policy
+    upstreams: tuple[Endpoint, ...] = ()
 
 
 @dataclass(frozen=True)
 class Session:
     """One agent's lease of the shim. `token` never appears in a repr; sizes are in tokens.
 
-    `engine` is set for an engine that the shim keeps running.
+    `engine` is set for an engine that the shim keeps running. Without `routing` every request goes to `endpoint`.
+    `project` is the folder that the agent works in.
     """
 
     id: str
@@ -24,6 +34,8 @@ class Session:
     context_window: int
     max_output_tokens: int
     engine: EngineSpec | None = None
+    routing: SessionRouting | None = None
+    project: str = ""
 
 
 class SessionLookup(Protocol):

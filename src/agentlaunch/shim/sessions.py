@@ -81,9 +81,11 @@ class SessionTable:
             agent=request.agent,
             model=request.model,
             endpoint=endpoint,
-            context_window=min(request.context_window, endpoint.context_window or request.context_window),
+            context_window=_window(request, endpoint),
             max_output_tokens=request.max_output_tokens,
             engine=request.target if isinstance(request.target, EngineSpec) else None,
+            routing=request.routing,
+            project=request.project,
         )
         entry.session = session
         entry.opened_at = self._clock()
@@ -117,10 +119,11 @@ class SessionTable:
         return frozenset(target for target in targets if isinstance(target, EngineSpec))
 
     def move(self, spec: EngineSpec, endpoint: Endpoint) -> None:
-        """The engine is reached at `endpoint` from now on: it has crashed and was started again."""
+        """The engine is reached at `endpoint` from now on: it has crashed and was started again, smaller perhaps."""
         for entry in self._entries.values():
             if entry.session is not None and entry.request.target == spec:
-                entry.session = replace(entry.session, endpoint=endpoint)
+                window = _window(entry.request, endpoint)
+                entry.session = replace(entry.session, endpoint=endpoint, context_window=window)
 
     def seen(self, is_alive: Callable[[ProcessId], bool]) -> tuple[SessionSeen, ...]:
         """Every session as the watch judges it; one without a process lives until it is closed."""
@@ -159,3 +162,8 @@ class SessionTable:
 
     def _folder(self, session_id: str) -> Path | None:
         return None if self._root is None else self._root / session_id
+
+
+def _window(request: OpenSession, endpoint: Endpoint) -> int:
+    """What the launch has asked for, or the engine's own window if that is smaller; in tokens."""
+    return min(request.context_window, endpoint.context_window or request.context_window)

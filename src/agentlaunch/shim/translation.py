@@ -70,6 +70,10 @@ class Translation:
             events.append(Failed(fault) if fault else self._broken("ended its stream before its answer was whole"))
         return events
 
+    def refused(self, fault: ChatFault) -> list[ChatEvent]:
+        """The upstream answered with an error, which may hold an answer that its own parser could not read."""
+        return [*self._restorer.feed(Failed(fault)), *self._restorer.finish()]
+
     def whole(self, body: bytes) -> list[ChatEvent]:
         """The events of an answer that came as one JSON document in place of a stream."""
         events: list[ChatEvent] = []

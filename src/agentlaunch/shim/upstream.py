@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import lru_cache
-from ipaddress import ip_address
-from urllib.parse import urlsplit
+from types import MappingProxyType
 
 import httpx
 
 from agentlaunch import __version__
+from agentlaunch.core.addresses import is_loopback
+from agentlaunch.core.egress import leak_in
 from agentlaunch.core.endpoint import Endpoint
 from agentlaunch.core.ir import ChatFault, ErrorKind
+from agentlaunch.core.policy import Caps
 
 CONNECT_TIMEOUT_S = 5.0
 WRITE_TIMEOUT_S = 60.0
@@ -21,6 +23,8 @@ KEEPALIVE_EXPIRY_S = 4.0
 """llama.cpp and uvicorn (vLLM) both drop an idle connection after 5 s: we must be the first to let go of it."""
 MAX_WHOLE_BYTES = 64 * 2**20
 """The most that an answer may hold which is read whole: errors, and JSON in place of a stream."""
+QUICKLY_SEARCHED_BYTES = 2**19
+"""A search takes about 10 ms a megabyte (benchmarks/routing.py)."""
 ANTHROPIC_VERSION = "2023-06-01"
 """Required on every request by the Messages API (Anthropic API reference, "Versions")."""
 
@@ -74,14 +78,24 @@ class UpstreamClient:
 
     @asynccontextmanager
     async def post(
-        self, endpoint: Endpoint, path: str, body: bytes, accept: str = "text/event-stream"
+        self,
+        endpoint: Endpoint,
+        path: str,
+        body: bytes,
+        accept: str = "text/event-stream",
+        more: Mapping[str, str] = MappingProxyType({}),
     ) -> AsyncIterator[UpstreamResponse]:
-        """POST `body` to `path` below the endpoint's base URL. Leaving the block early closes the connection at once.
+        """POST `body` to `path`, with `more` headers, below the endpoint's base URL.
+
+        Leaving the block early closes the connection at once.
 
         There is no read timeout: a prefill may take minutes, and the client's end calls the request off. Raises
         UpstreamFailed when the upstream cannot be asked, UpstreamUnreached for a connection refused or dropped.
+
+        Here is where bytes leave this machine, so here it is checked that they may.
         """
-        url, headers = endpoint.base_url + path, request_headers(endpoint, accept)
+        await _refuse_leaving(endpoint, body)
+        url, headers = endpoint.base_url + path, {**request_headers(endpoint, accept), **more}
         request = httpx.Request(
             "POST", url, headers=headers, content=body, extensions={"timeout": self._timeout.as_dict()}
         )
@@ -126,14 +140,24 @@ class UpstreamClient:
         return self._far
 
 
-@lru_cache(maxsize=64)
-def is_loopback(url: str) -> bool:
-    """Whether `url` names this machine."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
+async def _refuse_leaving(endpoint: Endpoint, body: bytes) -> None:
+    """Raises UpstreamFailed for an endpoint elsewhere that the user has not agreed to, and for what may never leave."""
+    if is_loopback(endpoint.base_url):
+        return
+    if not endpoint.may_leave:
+        what = f"`{endpoint.name}` is not on this machine, and nothing may leave it: see `privacy` in [policy]"
+        raise UpstreamFailed(ChatFault(ErrorKind.PERMISSION, what, code="privacy"))
+    leak = None if endpoint.caps is None else await _leak(body, endpoint.caps)
+    if leak is not None:
+        what = f"the request holds {leak}, which may not leave this machine: see [policy.never_send]"
+        raise UpstreamFailed(ChatFault(ErrorKind.PERMISSION, what, code="never_send"))
+
+
+async def _leak(body: bytes, caps: Caps) -> str | None:
+    """What of `body` may not leave; a big one is looked through in a thread, since other answers go on meanwhile."""
+    if len(body) <= QUICKLY_SEARCHED_BYTES:
+        return leak_in(body, caps)
+    return await asyncio.to_thread(leak_in, body, caps)
 
 
 def request_headers(endpoint: Endpoint, accept: str = "text/event-stream") -> dict[str, str]:

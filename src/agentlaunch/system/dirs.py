@@ -86,3 +86,8 @@ def _unusable(path: str, why: str) -> MachineError:
         f"cannot keep our files in `{shown}`: {why}",
         "set AGENTLAUNCH_HOME to another folder, as in: AGENTLAUNCH_HOME=/tmp/agentlaunch agentlaunch ...",
     )
+
+
+def usage_path(dirs: Dirs) -> Path:
+    """Where the shim keeps what requests took, and `usage` reads it."""
+    return dirs.state / "usage.sqlite"

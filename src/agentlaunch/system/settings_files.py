@@ -17,7 +17,11 @@ def read_settings_files(folder: Path, config: Path) -> tuple[SettingsFile, ...]:
     Raises MachineError `folder-not-usable` when the system will not say whether there is one.
     """
     candidates = ((PROJECT_FILE, folder / PROJECT_FILE), (str(config / USER_FILE), config / USER_FILE))
-    return tuple(SettingsFile(name, _read(path, name)) for name, path in candidates if _exists(path))
+    return tuple(
+        SettingsFile(name, _read(path, name), is_folders=name == PROJECT_FILE)
+        for name, path in candidates
+        if _exists(path)
+    )
 
 
 def _exists(path: Path) -> bool:

@@ -7,9 +7,10 @@ from difflib import get_close_matches
 from importlib import import_module
 from urllib.parse import SplitResult, urlsplit
 
-from agentlaunch.core.endpoint import Counting, Endpoint
+from agentlaunch.core.endpoint import Counting, Endpoint, OutputLimitField
 from agentlaunch.errors import UserError
 from agentlaunch.upstreams import UPSTREAMS
+from agentlaunch.upstreams.listing import Listing
 
 _PATHS = ("/chat/completions", "/messages", "/responses", "/models")
 """What users copy behind the base URL out of a vendor's example."""
@@ -17,12 +18,21 @@ _PATHS = ("/chat/completions", "/messages", "/responses", "/models")
 
 @dataclass(frozen=True)
 class UpstreamKind:
-    """What all upstreams of one make share. `default_url` is where one listens unless told otherwise."""
+    """What all upstreams of one make share. `default_url` is where one listens unless told otherwise.
+
+    `listings` are asked in turn until one answers. `key_variable` is where the vendor's own programs look for a key.
+    `body_fields` is a JSON object for every request (see Endpoint). `limit_field` holds at `default_url` alone: what
+    imitates a vendor's server elsewhere knows the older name.
+    """
 
     name: str
     wire: str
     default_url: str
     counting: Counting = "estimate"
+    listings: tuple[Listing, ...] = (Listing("/v1/models"),)
+    key_variable: str = ""
+    body_fields: str = ""
+    limit_field: OutputLimitField = "max_tokens"
 
 
 def load_kind(name: str) -> UpstreamKind:
@@ -54,14 +64,18 @@ def endpoint(
             f"the key of `{name or kind}` holds characters that no HTTP header can carry",
             "copy it again: a key is one line of letters, digits and signs",
         )
+    base_url = normalize_url(url or known.default_url)
     return Endpoint(
         name=name or kind,
         wire=known.wire,
-        base_url=normalize_url(url or known.default_url),
+        base_url=base_url,
         model=model,
         key=key,
         context_window=context_window,
         counting=known.counting,
+        kind=kind,
+        output_limit_field=known.limit_field if base_url == known.default_url else "max_tokens",
+        body_fields=known.body_fields,
     )
 
 

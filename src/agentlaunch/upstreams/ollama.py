@@ -3,5 +3,11 @@
 from __future__ import annotations
 
 from agentlaunch.upstreams.kind import UpstreamKind
+from agentlaunch.upstreams.listing import Listing
 
-KIND = UpstreamKind(name="ollama", wire="ollama_chat", default_url="http://127.0.0.1:11434")
+KIND = UpstreamKind(
+    name="ollama",
+    wire="ollama_chat",
+    default_url="http://127.0.0.1:11434",
+    listings=(Listing("/api/tags", "agentlaunch.upstreams.models_ollama:read_tags"),),
+)

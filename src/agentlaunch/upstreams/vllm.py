@@ -1,4 +1,4 @@
-"""vLLM's OpenAI-compatible server."""
+"""vLLM's OpenAI-compatible server; its list of models tells `max_model_len`, the window that it was started with."""
 
 from __future__ import annotations
 

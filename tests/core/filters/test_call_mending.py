@@ -68,6 +68,15 @@ MENDED: list[tuple[str, str, str, object, set[str]]] = [
     ("", "Write", '{"arguments": {"path": "a"}}', {"path": "a"}, {"double_encoded"}),
     ("", "Write", '{"name": "Write", "parameters": "{\\"path\\": \\"a\\"}"}', {"path": "a"}, {"double_encoded"}),
     ("", "Write", '{"type": "object", "properties": {"path": "a"}}', {"path": "a"}, {"double_encoded"}),
+    ("", "Write", '{"Parameters": {"path": "a"}}', {"path": "a"}, {"double_encoded"}),
+    ("", "Write", '{"toolInput": [{"path": "a"}]}', {"path": "a"}, {"double_encoded"}),
+    ("", "Write", '{"id": "x", "tool": "Write", "args": {"path": "a"}}', {"path": "a"}, {"double_encoded"}),
+    ("", "Write", '{"arguments": {"input": {"path": "a"}}}', {"path": "a"}, {"double_encoded"}),
+    ("", "Write", '{"arguments": {"path": "a"}, "content": "b"}', RAW, set()),
+    ("", "bash", "{'command': 'echo \"a\"', 'timeout': None}", {"command": 'echo "a"'}, {"json", "null"}),
+    ("", "Write", '{"path": "\u65e5\u672c\\/a.txt", "content": "\\ud83d\\ude42\\n"}', RAW, set()),
+    ("", "f", '{"n": "five"}', RAW, set()),
+    ("", "f", '{"a": "[1, 2,]"}', {"a": [1, 2]}, {"type"}),
     ("", "Write", '{"arguments": 5}', RAW, set()),
     ("", "Write", '{"input": "no"}', RAW, set()),
     ("", "Write", '"text"', RAW, set()),
@@ -256,6 +265,8 @@ DEFINED = {
         "numbers": {"$ref": "#/$defs/list"},
         "words": {"type": "array", "items": {"type": "string"}},
         "objects": {"type": "array", "items": {"type": "object"}},
+        "google": {"type": "INTEGER"},
+        "python": {"type": ["int", "none"]},
         "both": {"type": ["string", "integer"]},
         "deep": {"properties": {"n": {"type": "integer"}}},
         "open": True,
@@ -290,6 +301,9 @@ DEFINED = {
         ({"words": '["x"'}, {"words": ['["x"']}),
         ({"objects": '{"k": 1}'}, {"objects": [{"k": 1}]}),
         ({"objects": {"k": 1}}, {"objects": [{"k": 1}]}),
+        ({"google": "5"}, {"google": 5}),
+        ({"python": "5"}, {"python": 5}),
+        ({"python": "none"}, {"python": None}),
         ({"both": "5"}, RAW),
         ({"both": 5}, RAW),
         ({"deep": '{"n": "1"}'}, {"deep": {"n": 1}}),
@@ -318,6 +332,13 @@ def test_json_in_json_in_json_is_read_to_a_bounded_depth() -> None:
     write = OfferedTools(TOOLS).schema("Write")
     assert mended(text, write) == Arguments((text,), (Mend.DOUBLE_ENCODED,))
     assert mended(json.loads(json.loads(text)), write).texts == ('{"path": "a"}',)
+
+
+def test_keys_in_camel_case_and_in_snake_case_are_the_same_keys() -> None:
+    read = schema(type="object", properties={"file_path": {"type": "string"}, "maxLines": {"type": "integer"}})
+    found = mended('{"filePath": "a", "max_lines": "5"}', read)
+    assert parsed(found.texts[0]) == {"file_path": "a", "maxLines": 5}
+    assert found.kinds == (Mend.KEY, Mend.TYPE)
 
 
 def test_a_value_is_compared_with_the_schema_to_a_bounded_depth() -> None:

@@ -67,6 +67,7 @@ def test_after_a_compaction_the_environment_at_the_end_stays_there() -> None:
     assert stable(request(SYSTEM, summary, short, CALL, RESULT, ENVIRONMENT, CALL)).messages[:5] == first.messages
 
 
+@pytest.mark.report("B184")
 def test_opencode_s_date_leaves_the_system_prompt() -> None:
     prompt = said(Role.SYSTEM, "<env>\n  Platform: linux\n  Today's date: Wed Nov 25 2026\n</env>\nSkills")
     ordered = request(
@@ -92,6 +93,7 @@ def test_what_has_no_such_opening_stays_as_it_is(messages: tuple[Message, ...]) 
     assert stable(request(*messages)) == request(*messages)
 
 
+@pytest.mark.report("B174")
 @given(chat_requests())
 def test_a_longer_conversation_begins_with_the_shorter_one(whole: ChatRequest) -> None:
     ordered = stable(whole).messages

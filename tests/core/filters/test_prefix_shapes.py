@@ -108,6 +108,7 @@ def test_after_a_commit_the_state_of_git_is_new_and_nothing_else(agent: str, mos
     assert rest(shapes.request("other_prompt"), shapes.request("after_commit")) <= most
 
 
+@pytest.mark.report("B184")
 @pytest.mark.parametrize(("agent", "most"), [("claude", DATE), ("codex", 1_000), ("opencode", DATE)])
 def test_the_next_day_the_date_is_new_and_what_stands_behind_it(agent: str, most: int) -> None:
     shapes = Shapes(agent)

@@ -29,6 +29,7 @@ from agentlaunch.core.filters.tool_text.gemma_calls import read_gemma
 from agentlaunch.core.filters.tool_text.json_calls import read_json
 from agentlaunch.core.filters.tool_text.markup import CLOSERS, LONGEST_HEAD, OPENERS, NoCall
 from agentlaunch.core.filters.tool_text.named_calls import read_named
+from agentlaunch.core.filters.tool_text.nested_calls import read_nested
 from agentlaunch.core.filters.tool_text.python_calls import read_python
 from agentlaunch.core.filters.tool_text.reading import Reader
 from agentlaunch.core.filters.tool_text.tag_calls import read_tags
@@ -301,6 +302,59 @@ NOTATIONS: dict[str, tuple[str, Outcome]] = {
 </tool_call>""",
         Outcome(calls=(("bash", {"command": 'a</tool_call>b\': "c"}}\n'}),)),
     ),
+    "qwen, a value closed twice": (
+        "<tool_call>\n<function=Write>\n<parameter=path>\na\n</parameter>\n</parameter>\n</function>\n</tool_call>",
+        WRITE_A,
+    ),
+    "qwen, a value closed twice before the next": (
+        "<function=Write>\n<parameter=path>\na\n</parameter>\n</parameter>\n<parameter=content>\nb\n</parameter>\n</function>",
+        WRITE_AB,
+    ),
+    "qwen, spaces around names": ("<function= Write >\n<parameter= path >a</parameter></function>", WRITE_A),
+    "the wrapper twice": (
+        '<tool_call>\n<tool_call>\n{"name": "bash", "arguments": {"command": "ls"}}\n</tool_call>',
+        LS,
+    ),
+    "tags named by the tool": ("<tool_call>\n<bash>\n<command>ls</command>\n</bash>\n</tool_call>", LS),
+    "tags named by the tool, JSON inside": ('<tool_use><bash>{"command": "ls"}</bash></tool_use>', LS),
+    "tags named by the tool, nothing in it": ("<tool_call><list_files></list_files></tool_call>", FILES),
+    "tags named by the tool, two": (
+        "<tool_call><bash><command>ls</command></bash></tool_call><tool_call><bash><command>pwd</command></bash></tool_call>",
+        LS_PWD,
+    ),
+    "a tag for the name": (
+        '<tool_use>\n<name>bash</name>\n<arguments>{"command": "ls"}</arguments>\n</tool_use>',
+        LS,
+    ),
+    "a tag for the name, tags for the arguments": (
+        "<tool_call><tool_name>bash</tool_name><parameters><command>ls</command></parameters></tool_call>",
+        LS,
+    ),
+    "a tag for the name, arguments beside it": (
+        "<tool_call>\n<name>bash</name>\n<command>ls</command>\n</tool_call>",
+        LS,
+    ),
+    "a namespace of tags": (
+        (
+            '<atem:function_calls>\n<atem:invoke name="bash">\n<atem:parameter name="command">ls</atem:parameter>\n'
+            "</atem:invoke>\n</atem:function_calls>"
+        ),
+        LS,
+    ),
+    "step": (
+        '<steptml:invoke name="bash"><steptml:parameter name="command">ls</steptml:parameter></steptml:invoke>',
+        LS,
+    ),
+    "OpenAI's parallel tool": (
+        '{"tool_uses": [{"recipient_name": "functions.bash", "parameters": {"command": "ls"}}]}',
+        LS,
+    ),
+    "OpenAI's function_call": ('{"function_call": {"name": "bash", "arguments": "{\\"command\\": \\"ls\\"}"}}', LS),
+    "a name in capitals behind a prefix": (
+        '<tool_call>{"name": "Functions.BASH", "arguments": {"command": "ls"}}</tool_call>',
+        LS,
+    ),
+    "fenced as another language": ('```javascript\n{"name": "bash", "arguments": {"command": "ls"}}\n```', LS),
     "fenced": ('```json\n{"name": "bash", "arguments": {"command": "ls"}}\n```', LS),
     "fenced, two blocks": (
         (
@@ -443,6 +497,26 @@ PROSE = [
     '<tool_call>{"name": "bash" "arguments"</tool_call>',
     "<tool_call>Write <b></tool_call>",
     "<tool_call>call:bash</tool_call>",
+    "<tool_call><b>bold</b></tool_call>",
+    "<tool_call><bash>is a shell</bash></tool_call>",
+    "<tool_call><name>nobody</name></tool_call>",
+    "<tool_call><nobody><a>b</a></nobody></tool_call>",
+    "<tool_call>\n<name>bash</name> is how it begins",
+    "<bash>\n<command>ls</command>\n</bash>",
+    "<Write><path>a</path></Write> is how Cline writes it.",
+    "Tools are called with `<tool_call>{\"name\": \"bash\"}</tool_call>`, see the manual.",
+    "```json\n{\"name\": \"bash\", \"version\": \"5.2\", \"arguments\": 3}\n```",
+    '{"function_call": "none"}',
+    '{"tool_uses": []}',
+    '{"recipient_name": "Jane", "parameters": {}}',
+    '{"name": "bash", "description": "A shell", "parameters": {"type": "object"}}\nis its definition.',
+    "```xml\n<tool_calls>\n  <bash/>\n</tool_calls>\n```\nThis file lists them.",
+    "```bash\nls -la\n```",
+    "```sh\n{ echo a; echo b; }\n```",
+    "```javascript\nconst bash = { name: 'bash' };\n```",
+    "| call | tool |\n|---|---|\n| `bash(command=1)` | bash |",
+    "to=functions.bash",
+    "Action: bash\nAction Input: {}",
 ]  # fmt: skip
 
 
@@ -493,10 +567,24 @@ def test_without_offered_tools_nothing_is_looked_for() -> None:
         (' "Write"\n', "Write"),
         ("Write<|channel|>json", "Write"),
         ("nobody", None),
+        ("Functions.read_file", "read_file"),
+        ("read_file()", "read_file"),
+        pytest.param("read_fileread_file", "read_file", marks=pytest.mark.report("B143")),
+        ("read_fil", None),
+        ("mcp__server__read_file", None),
     ],
 )
 def test_a_name_in_another_spelling_is_the_tools(written: str, name: str | None) -> None:
     assert OfferedTools(REQUEST.tools).find(written) == name
+
+
+def test_an_mcp_tool_is_found_without_its_server_where_only_one_can_be_meant() -> None:
+    tools = OfferedTools(
+        (tool("mcp__git__log"), tool("mcp__jira__log"), tool("mcp__jira__find"), tool("read"), tool("mcp__fs__read"))
+    )
+    assert [tools.find(name) for name in ("find", "mcp.jira.find", "jira.find", "log", "read", "mcp__fs__read")] == [
+        *("mcp__jira__find", "mcp__jira__find", None, None, "read", "mcp__fs__read")
+    ]
 
 
 def test_a_name_that_could_be_two_tools_is_none() -> None:
@@ -504,7 +592,7 @@ def test_a_name_that_could_be_two_tools_is_none() -> None:
     assert [tools.find(name) for name in ("readFile", "read_file", "read-file")] == ["readFile", "read_file", None]
 
 
-@pytest.mark.parametrize("reader", [read_gemma, read_json, read_named, read_python, read_tags])
+@pytest.mark.parametrize("reader", [read_gemma, read_json, read_named, read_nested, read_python, read_tags])
 def test_a_reader_refuses_what_is_not_of_its_notation(reader: Reader) -> None:
     with pytest.raises(NoCall):
         reader("?", 0, OfferedTools(REQUEST.tools))
@@ -656,7 +744,13 @@ def test_a_closing_mark_that_the_limit_cut_is_not_shown(closer: str) -> None:
     assert outcome(f"{QWEN}{closer[:-1]}", reason=StopReason.MAX_TOKENS) == WRITE_A
 
 
-@pytest.mark.parametrize("mark", ["<tool_response>", "<|im_start|>user", "<function_results>"])
+@pytest.mark.parametrize(
+    "mark",
+    [
+        *("<tool_response>", "<|im_start|>user", "<function_results>", "<tool_result>", "<|observation|>", "<|user|>"),
+        *("<|eot_id|><|start_header_id|>tool<|end_header_id|>", "[TOOL_RESULTS]", "<|start_of_role|>tool"),
+    ],
+)
 def test_a_result_that_the_model_makes_up_is_not_heard(mark: str) -> None:
     assert outcome(f"{QWEN}\n{mark}\nok\n</tool_response>\n{NESTED}") == WRITE_A
 

@@ -150,3 +150,17 @@ def test_plain_text_is_the_same_event() -> None:
 
 def test_reasoning_that_was_found_is_counted() -> None:
     assert filtered(["<think>a</think>b"])[1] == {"thinking": 1}
+
+
+@pytest.mark.parametrize("size", [1_000_000, 1, 5])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<|START_THINKING|>hm<|END_THINKING|><|START_RESPONSE|>Hello<|END_RESPONSE|>",
+        "<think>hm</think><|begin_of_box|>Hello<|end_of_box|>",
+    ],
+)
+def test_tokens_around_the_answer_itself_are_not_shown(text: str, size: int) -> None:
+    assert outcome(*cut(text, size)) == Outcome("Hello", (), "hm", StopReason.END_TURN)
+    quoted = f"It writes `{text.partition('>')[0]}>` first."
+    assert visible(filtered(cut(quoted, size))[0]) == quoted

@@ -16,8 +16,10 @@ _PREFIX = re.compile(r"\s*(?:```[\w-]*|json(?=\s*[\n{\[]))?\s*")
 _SUFFIX = re.compile(r"\s*(?:```)?\s*\Z")
 _SEPARATORS = re.compile(r"[-_.\s]")
 _WRAPPERS = ("arguments", "parameters", "args", "input", "kwargs", "params", "tool_input", "properties")
-_BESIDE_WRAPPERS = ("name", "type", "tool_name", "function")
+_BESIDE_WRAPPERS = ("name", "type", "tool_name", "function", "tool", "recipient_name", "id", "call_id", "index")
 """What models repeat of the call or of the schema around the arguments."""
+
+_FOLDED_WRAPPERS = frozenset(name.replace("_", "") for name in _WRAPPERS)
 
 _BOOLEANS = {"true": True, "false": False}
 _NULLS = ("", "null", "none")
@@ -181,10 +183,17 @@ def _unwrapped(value: dict[str, Json], schema: Schema) -> Json:
     """What stands under `arguments` and the like, where the tool itself has no such key; None when nothing does."""
     known = schema.properties()
     keys = [key for key in value if key not in _BESIDE_WRAPPERS or key in known]
-    if len(keys) != 1 or keys[0] not in _WRAPPERS or keys[0] in known or not known:
+    if len(keys) != 1 or _folded(keys[0]) not in _FOLDED_WRAPPERS or keys[0] in known or not known:
         return None
-    inner = value[keys[0]]
-    return inner if isinstance(inner, dict) else _parsed(inner) if isinstance(inner, str) else None
+    match value[keys[0]]:
+        case dict() as inner:
+            return inner
+        case [dict() as only]:
+            return only
+        case str() as text:
+            return _parsed(text)
+        case _:
+            return None
 
 
 # --- one value against its schema --------------------------------------------------------------------------------

@@ -15,7 +15,17 @@ Node: TypeAlias = Mapping[str, "Json"]
 _DEEPEST_REFERENCE = 16
 """References are followed so far and no further: schemas may refer to themselves."""
 
-_TYPES = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
+_TYPES = {
+    **{name: name for name in ("null", "boolean", "integer", "number", "string", "array", "object")},
+    **dict.fromkeys(("int", "int32", "int64", "long"), "integer"),
+    **dict.fromkeys(("float", "double", "decimal"), "number"),
+    **dict.fromkeys(("str", "text"), "string"),
+    **dict.fromkeys(("dict", "map"), "object"),
+    **dict.fromkeys(("list", "tuple"), "array"),
+    "bool": "boolean",
+    "none": "null",
+}
+"""The types, and what tools made by hand or in other languages call them (Google's are in capitals)."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +54,7 @@ class Schema:
         found: set[str] = set()
         for schema in self.alternatives():
             stated = schema.node.get("type")
-            found.update(name for name in (stated if isinstance(stated, list) else [stated]) if isinstance(name, str))
+            found.update(map(named_type, stated if isinstance(stated, list) else [stated]))
             if schema.node.get("nullable") is True:
                 found.add("null")
             if "const" in schema.node:
@@ -54,7 +64,7 @@ class Schema:
                 found.update(map(type_of, choices))
             if stated is None and isinstance(schema.node.get("properties"), dict):
                 found.add("object")
-        return frozenset(found & _TYPES)
+        return frozenset(found - {""})
 
     def choices(self) -> tuple[str, ...]:
         """The texts of an `enum`, where there is one."""
@@ -91,6 +101,11 @@ class Schema:
         return Schema({}, self.root)
 
 
+def named_type(name: Json) -> str:
+    """The JSON Schema type that `name` is meant for; empty for none."""
+    return _TYPES.get(name.strip().lower(), "") if isinstance(name, str) else ""
+
+
 def type_of(value: Json) -> str:
     """The JSON Schema type of a value; a whole number is an `integer`."""
     match value:
@@ -116,7 +131,7 @@ def _alternatives(schema: Schema, depth: int) -> Iterator[Schema]:
         return
     reference = schema.node.get("$ref")
     if isinstance(reference, str):
-        target = _followed(schema.root, reference)
+        target = followed(schema.root, reference)
         if target is not None:
             yield from _alternatives(Schema(target, schema.root), depth - 1)
     for key in ("anyOf", "oneOf", "allOf"):
@@ -126,8 +141,8 @@ def _alternatives(schema: Schema, depth: int) -> Iterator[Schema]:
                 yield from _alternatives(Schema(part, schema.root), depth - 1)
 
 
-def _followed(root: Node, reference: str) -> Node | None:
-    """The target of a reference within the document (`#/$defs/x`, RFC 6901)."""
+def followed(root: Node, reference: str) -> Node | None:
+    """The target of a reference within the document (`#/$defs/x`, RFC 6901); None when there is none."""
     if not reference.startswith("#"):
         return None
     node: Json = dict(root)

@@ -41,6 +41,8 @@ class Mend(StrEnum):
     """A null for a value that may be left out but not be null."""
     EMPTY_ANSWER = "empty_answer"
     """An answer with nothing in it for the user."""
+    UNPARSED = "unparsed"
+    """An answer that the engine's own parser gave up, saved from its error."""
     RUNAWAY = "runaway"
     """Output that repeated itself without end."""
 

@@ -8,11 +8,14 @@ from collections.abc import Iterable
 from agentlaunch.core.filters.json_schema import Schema
 from agentlaunch.core.ir import FunctionTool, Tool
 
-_PREFIX = re.compile(r"^(?:functions?|default_api|tools?|tool_calls?)[.:/]")
+_PREFIX = re.compile(r"^(?:functions?|default_api|tools?|tool_calls?)[.:/]", re.IGNORECASE)
 """What gpt-oss, Kimi and Gemma put before a function's name."""
 
-_NUMBER = re.compile(r":\d+$")
-"""Kimi numbers its calls behind the name."""
+_NUMBER = re.compile(r"(?::\d+|\(\))$")
+"""Kimi numbers its calls behind the name, others put brackets there."""
+
+_SERVERS = re.compile(r"^mcp__.+?__")
+"""The server of an MCP tool, as Claude Code and Codex name them; models leave it out."""
 
 _AROUND = " \t\r\n\"'`"
 """Around names, and before the special tokens that servers of gpt-oss leave behind them (`bash<|channel|>json`)."""
@@ -29,6 +32,11 @@ class OfferedTools:
         spelled: dict[str, list[str]] = {}
         for name in self._tools:
             spelled.setdefault(_folded(name), []).append(name)
+        known = set(spelled)
+        for name in self._tools:
+            bare = _folded(_SERVERS.sub("", name))
+            if bare not in known:
+                spelled.setdefault(bare, []).append(name)
         self._meant = {folded: names[0] for folded, names in spelled.items() if len(names) == 1}
 
     def __bool__(self) -> bool:
@@ -43,7 +51,20 @@ class OfferedTools:
             return name
         name = name.partition("<|")[0].strip(_AROUND)
         bare = _NUMBER.sub("", _PREFIX.sub("", name))
-        return bare if bare in self._tools else self._meant.get(_folded(bare))
+        found = bare if bare in self._tools else self._meant.get(_folded(bare))
+        half = bare[: len(bare) // 2]
+        # Servers that tell a name whole in each piece have it joined twice (report B143).
+        return half if found is None and half * 2 == bare and half in self._tools else found
+
+    def taking(self, keys: Iterable[str]) -> list[str]:
+        """The tools that know each of `keys` and require no other."""
+        given = set(keys)
+        schemas = {name: self.schema(name) for name in self._tools}
+        return [
+            name
+            for name, schema in schemas.items()
+            if given and schema.required() <= given <= schema.properties().keys()
+        ]
 
     def schema(self, name: str) -> Schema:
         """The schema of an offered tool's arguments."""

@@ -7,10 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol
 
+from agentlaunch.core.context import Expectation
 from agentlaunch.core.filters.calls import CallMender
 from agentlaunch.core.filters.empty_answer import EmptyAnswerGuard
 from agentlaunch.core.filters.offered import OfferedTools
+from agentlaunch.core.filters.parser_failures import ParserFailures
 from agentlaunch.core.filters.repeats import RepeatGuard, RunawayNote
+from agentlaunch.core.filters.silent_truncation import SilentTruncation
 from agentlaunch.core.filters.think import ThinkSplitter
 from agentlaunch.core.filters.tool_calls import TextCalls
 from agentlaunch.core.ir import ChatEvent, ChatRequest, Failed, Finished
@@ -37,18 +40,22 @@ class AnswerFilter(EventFilter, Protocol):
         ...
 
 
-def answer_filters(request: ChatRequest) -> list[AnswerFilter]:
-    """The filters for one answer to `request`, which is the lowered one, as the upstream got it.
+def answer_filters(request: ChatRequest, expected: Expectation | None = None) -> list[AnswerFilter]:
+    """The filters for one answer to `request`, which is the lowered one with the client's own schemas.
 
-    They stand before the restorer of `tool_forms`. Runaways are looked for in what the upstream sends, reasoning is
-    split off before calls are looked for, and arguments are mended when all calls are known.
+    `expected` is what the prompt should count, for a wire that does not look itself whether it was cut.
+
+    They stand before the restorer of `tool_forms`. What the engine's parser gave up is saved first, runaways are
+    looked for in what the upstream sends, reasoning is split off before calls are looked for, and arguments are
+    mended when all calls are known.
     """
     guard = RepeatGuard()
-    filters: list[AnswerFilter] = [guard, ThinkSplitter()]
     offered = OfferedTools(request.tools)
+    filters: list[AnswerFilter] = [ParserFailures(request, offered), guard, ThinkSplitter()]
     if offered and not (request.tool_choice is not None and request.tool_choice.mode == "none"):
         filters += [TextCalls(request, offered), CallMender(request, offered)]
-    return [*filters, RunawayNote(guard), EmptyAnswerGuard()]
+    first = [SilentTruncation(expected)] if expected is not None and expected.may_be_cut else []
+    return [*first, *filters, RunawayNote(guard), EmptyAnswerGuard()]
 
 
 def _fed(filter_: EventFilter, events: list[ChatEvent]) -> list[ChatEvent]:

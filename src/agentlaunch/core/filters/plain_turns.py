@@ -65,9 +65,12 @@ def _notice(parts: Sequence[Part]) -> list[Turn]:
     text = "\n\n".join(texts(parts))
     if not text:
         return []
-    if not text.lstrip().startswith("<system-reminder>"):
-        text = f"<system-reminder>\n{text}\n</system-reminder>"
-    return [(Role.USER, (TextPart(text),))]
+    return [(Role.USER, (TextPart(as_notice(text)),))]
+
+
+def as_notice(text: str) -> str:
+    """The text in the mark that Claude Code itself puts around its notices."""
+    return text if text.lstrip().startswith("<system-reminder>") else f"<system-reminder>\n{text}\n</system-reminder>"
 
 
 def _answer(parts: tuple[Part, ...]) -> list[Turn]:

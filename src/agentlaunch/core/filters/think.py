@@ -36,6 +36,9 @@ _STRAY = (
 )
 """Closing tags that no text needs; those named by ordinary words may be somebody's XML."""
 
+_AROUND_ANSWERS = ("<|START_RESPONSE|>", "<|END_RESPONSE|>", "<|begin_of_box|>", "<|end_of_box|>")
+"""Command's and GLM's tokens around the answer itself, which mean nothing to anybody."""
+
 _HEADERS = ("<|start|>", "<|channel|>")
 """gpt-oss begins every message with one of these and a header up to `<|message|>` (OpenAI's harmony format)."""
 
@@ -85,7 +88,7 @@ class _Marks:
         )
 
 
-_IN_TEXT = _Marks.of((*_TAGS, *_TAGS.values(), *_HEADERS, *_ENDS))
+_IN_TEXT = _Marks.of((*_TAGS, *_TAGS.values(), *_AROUND_ANSWERS, *_HEADERS, *_ENDS))
 _QUICK = re.compile(r"<(?:[trmsc|/]|\Z)|\[(?:[T/]|\Z)|\u25c1")
 """Where one of them may begin. Most text has no such place."""
 _IN_CHANNEL = _Marks.of((*_HEADERS, *_ENDS))
@@ -200,6 +203,8 @@ class ThinkSplitter:
             return self._header(text, found, told, final=final)
         if mark in _BARE_ENDS:
             return self._bare_end(text, found, told, final=final)
+        if mark in _AROUND_ANSWERS:
+            return found.end()
         if mark in _TAGS:
             return self._opening(text, found, told, final=final)
         if self._marks is None and mark not in (_ENDS if self._in_channels else _STRAY):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -13,6 +13,9 @@ from agentlaunch.core.ir import Answer, ChatEvent, ChatFault, ChatRequest, Error
 from agentlaunch.core.wire.json_text import mended_json
 
 T = TypeVar("T")
+
+Framing = Literal["sse", "ndjson"]
+"""How a wire's stream is cut into frames: `core.sse` or `core.ndjson`."""
 
 NewId = Callable[[str], str]
 """Makes a fresh id with the prefix it is given, as in `new_id("msg_")`."""

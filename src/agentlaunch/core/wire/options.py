@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from agentlaunch.core.endpoint import Endpoint
 from agentlaunch.core.ir import ChatRequest
-from agentlaunch.core.wire.base import Wire
-
-Framing = Literal["sse", "ndjson"]
-"""How a wire's stream is cut into frames: `core.sse` or `core.ndjson`."""
+from agentlaunch.core.wire.base import Framing, Wire
+from agentlaunch.core.wire.endpoint_wire import EndpointWire
 
 
 @runtime_checkable
@@ -29,8 +27,12 @@ class FramedWire(Protocol):
 
 
 def wire_for_call(wire: Wire, endpoint: Endpoint, request: ChatRequest) -> Wire:
-    """`wire` with the options of one call, where it has any."""
-    return wire.for_call(endpoint, request) if isinstance(wire, CallWire) else wire
+    """`wire` with the options of one call, where it has any, and as `endpoint` wants its bodies."""
+    called = wire.for_call(endpoint, request) if isinstance(wire, CallWire) else wire
+    takes_images = endpoint.takes_images is not False
+    if takes_images and not endpoint.body_fields:
+        return called
+    return EndpointWire(called, endpoint.body_fields, framing_of(called), takes_images=takes_images)
 
 
 def framing_of(wire: Wire) -> Framing:

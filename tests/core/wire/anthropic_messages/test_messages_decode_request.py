@@ -399,8 +399,27 @@ def test_a_tool_of_the_type_custom_is_a_function_and_may_lack_a_schema() -> None
     ],
 )
 def test_the_tool_choice_is_kept(choice: dict[str, object], expected: ToolChoice, parallel: bool | None) -> None:
-    decoded = decode(tool_choice=choice)
+    decoded = decode(tool_choice=choice, tools=[{"name": "A"}])
     assert (decoded.tool_choice, decoded.parallel_tool_calls) == (expected, parallel)
+
+
+def test_a_tool_choice_may_name_a_tool_that_the_vendor_defined() -> None:
+    search = {"type": "web_search_20250305", "name": "web_search"}
+    decoded = decode(tool_choice={"type": "tool", "name": "web_search"}, tools=[search])
+    assert decoded.tool_choice == ToolChoice("named", "web_search")
+
+
+@pytest.mark.parametrize("tools", [[], [{"name": "B"}], [{"type": "mcp_toolset", "mcp_server_name": "A"}]])
+def test_a_tool_choice_that_names_an_absent_tool_is_refused_as_the_vendor_does(tools: list[object]) -> None:
+    with pytest.raises(ProtocolError, match="tool_choice: Tool `A` not found in provided tools"):
+        decode(tool_choice={"type": "tool", "name": "A"}, tools=tools)
+
+
+@pytest.mark.parametrize("limit", [0, -1, -(2**40)])
+def test_a_limit_below_one_token_is_refused_as_the_vendor_does(limit: int) -> None:
+    with pytest.raises(ProtocolError, match="max_tokens: must be greater than or equal to 1"):
+        decode(max_tokens=limit)
+    assert decode(max_tokens=1).max_output_tokens == 1
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,23 @@ def test_a_done_reason_becomes_a_stop_reason(reason: str, counted: int, expected
     assert decode(done(reason, counted), expectation=ROOMY)[-1] == Finished(expected)
 
 
+@pytest.mark.parametrize(
+    ("stop", "expected"),
+    [
+        ((), Finished(StopReason.END_TURN)),
+        (("</block>",), Finished(StopReason.STOP_SEQUENCE, "</block>")),
+        (("</block>", "END"), Finished(StopReason.END_TURN)),
+    ],
+)
+def test_an_end_is_told_as_the_one_stop_sequence_that_was_asked_for(stop: tuple[str, ...], expected: Finished) -> None:
+    endpoint = Endpoint("ollama", "ollama_chat", "http://127.0.0.1:1", "m")
+    wire = WIRE.for_call(endpoint, ChatRequest("m", (), stop=stop))
+    decoder = wire.event_decoder()
+    lines = [line(content="x"), done()]
+    assert [event for each in lines for event in decoder.feed(each)][-1] == expected
+    assert wire.decode_answer(done().data)[-1] == expected
+
+
 def test_counts_that_are_left_out_are_estimated() -> None:
     assert decode(done(counted=0), expectation=ROOMY)[1] == usage(100)
     assert decode(done(counted=0, answered=0))[1:] == [Finished(StopReason.END_TURN)]

@@ -343,10 +343,12 @@ def test_a_clients_request_is_read() -> None:
 
 
 def test_a_stream_is_the_default_and_minus_one_is_no_limit() -> None:
-    read = OllamaChat().decode_request(b'{"model":"m","options":{"num_predict":-1},"format":"","think":false}')
-    assert read == ChatRequest("m", (), reasoning=Reasoning(enabled=False), stream=True)
-    assert OllamaChat().decode_request(b'{"model":"m","stream":false,"format":"json"}') == ChatRequest(
-        "m", (), json_format=JsonFormat()
+    hi = b'{"model":"m","messages":[{"role":"user","content":"hi"}],'
+    messages = (user(TextPart("hi")),)
+    read = OllamaChat().decode_request(hi + b'"options":{"num_predict":-1},"format":"","think":false}')
+    assert read == ChatRequest("m", messages, reasoning=Reasoning(enabled=False), stream=True)
+    assert OllamaChat().decode_request(hi + b'"stream":false,"format":"json"}') == ChatRequest(
+        "m", messages, json_format=JsonFormat()
     )
 
 
@@ -354,6 +356,8 @@ def test_a_stream_is_the_default_and_minus_one_is_no_limit() -> None:
     ("body", "named"),
     [
         (b'{"model":""}', "model is required"),
+        (b'{"model":"m"}', "messages: at least one message is required"),
+        (b'{"model":"m","messages":[]}', "messages: at least one message is required"),
         (b'{"model":"m","think":"x"}', "`think` is `x`"),
         (b'{"model":"m","format":7}', "format"),
         (b'{"model":"m","messages":[{"role":"pirate"}]}', r"messages\[0\].role"),

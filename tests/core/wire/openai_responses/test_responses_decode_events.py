@@ -382,7 +382,7 @@ def merged(events: Iterable[ChatEvent]) -> list[ChatEvent]:
 
 def _reason(reason: StopReason, events: list[ChatEvent]) -> StopReason:
     kinds = {type(event) for event in events}
-    if reason in (StopReason.MAX_TOKENS, StopReason.CONTEXT_FULL):
+    if reason in (StopReason.MAX_TOKENS, StopReason.CONTEXT_FULL) and ToolCallStart not in kinds:
         return StopReason.MAX_TOKENS
     if reason is StopReason.REFUSAL and RefusalDelta not in kinds:
         return reason

@@ -35,6 +35,7 @@ from agentlaunch.core.ir import (
     ToolCallEnd,
     ToolCallPart,
     ToolCallStart,
+    ToolKind,
     Usage,
     UsageReport,
 )
@@ -248,6 +249,23 @@ def test_the_terminal_event_tells_the_stop_reason(reason: StopReason, status: st
         response(status, [_json(item["item"])], incomplete_details=incomplete, usage=NO_USAGE),
     )
     assert _json(item["item"])["status"] == status
+
+
+@pytest.mark.parametrize("reason", [StopReason.MAX_TOKENS, StopReason.CONTEXT_FULL])
+@pytest.mark.parametrize("kind", ["function", "custom"])
+@pytest.mark.parametrize("behind", [(), (TextDelta("and"),)], ids=["call last", "text behind it"])
+def test_a_limit_behind_a_call_completes_the_response_so_that_codex_goes_on(
+    reason: StopReason, kind: ToolKind, behind: tuple[ChatEvent, ...]
+) -> None:
+    call = (ToolCallStart("c", "A", kind), ToolCallDelta("{}"), ToolCallEnd())
+    last = encoded(Started(), TextDelta("x"), *call, *behind, Finished(reason))[-1]
+    ended = _json(last["response"])
+    assert (last["type"], ended["status"], ended["incomplete_details"]) == ("response.completed", "completed", None)
+
+
+def test_a_whole_answer_with_a_call_is_completed_whatever_limit_was_hit() -> None:
+    answer = Answer((ToolCallPart("c", "A", "{}"),), StopReason.MAX_TOKENS)
+    assert json.loads(WIRE.encode_answer(answer, context()))["status"] == "completed"
 
 
 def _json(value: object) -> Json:

@@ -18,10 +18,14 @@ from agentlaunch.core.filters.tool_text.markup import (
     NoCall,
 )
 
-NAME_KEYS = ("name", "tool_name", "tool", "function", "action", "function_name")
+NAME_KEYS = (
+    *("name", "tool_name", "tool", "function", "action", "function_name"),
+    *("function_call", "tool_call", "recipient_name"),
+)
 ARGUMENT_KEYS = ("arguments", "parameters", "args", "input", "tool_input", "action_input", "params", "kwargs")
 """Templates tell models either name, and models mix them up (field report B137)."""
 
+_NAME_TAGS = ("name", "tool_name", "function_name")
 _OTHER_KEYS = ("type", "id", "index", "call_id", "tool_call_id")
 _CALL_FENCES = ("tool_code", "tool_call", "tool")
 """In any other block a line of Python is just that."""
@@ -29,7 +33,7 @@ _CALL_FENCES = ("tool_code", "tool_call", "tool")
 _MOST_OPENERS = 12
 """DeepSeek has two and MiniMax-M3 four; more of them in a row is rubbish."""
 
-_TOOL_LISTS = ("tool_calls", "calls")
+TOOL_LISTS = ("tool_calls", "calls", "tool_uses")
 
 
 class Form(Enum):
@@ -41,6 +45,8 @@ class Form(Enum):
     """A bare name, and behind it JSON, keyed tags or nothing."""
     PYTHON = auto()
     GEMMA = auto()
+    NESTED = auto()
+    """Tags for the name and each argument."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,9 @@ def _form(cursor: Cursor, offered: OfferedTools, *, wrapped: bool, marked: bool)
             return Form.JSON
         case "[":
             return _list(cursor, offered, wrapped=wrapped)
+        case "<" if wrapped:
+            _nested(cursor, offered)
+            return Form.NESTED
         case _:
             if cursor.one_of(("call:",)) is not None:
                 _offered_name(cursor, offered)
@@ -148,6 +157,7 @@ def _needs_nothing(cursor: Cursor, offered: OfferedTools, name: str) -> bool:
 
 
 def _tag(cursor: Cursor, offered: OfferedTools) -> None:
+    cursor.space()
     cursor.one_of(('"', "'"))
     name = _offered_name(cursor, offered)
     cursor.one_of(('"', "'"))
@@ -185,6 +195,26 @@ def _named(cursor: Cursor, offered: OfferedTools, *, wrapped: bool) -> Form:
     return Form.NAMED
 
 
+def _nested(cursor: Cursor, offered: OfferedTools) -> None:
+    cursor.position += 1
+    word = cursor.name()
+    _expect(cursor, (">",))
+    cursor.space()
+    if word in _NAME_TAGS:
+        named = _offered_name(cursor, offered)
+        cursor.space()
+        _expect(cursor, (f"</{word}>",))
+        cursor.space()
+        if not _needs_nothing(cursor, offered, named):
+            _expect(cursor, ("<", "{"))
+        return
+    name = offered.find(word)
+    if name is None:
+        raise NoCall
+    known = offered.schema(name).properties()
+    _expect(cursor, ("{", f"</{word}>", *(f"<{key}>" for key in known)))
+
+
 def _list(cursor: Cursor, offered: OfferedTools, *, wrapped: bool) -> Form:
     cursor.position += 1
     cursor.space()
@@ -202,7 +232,7 @@ def _json(cursor: Cursor, offered: OfferedTools, *, wrapped: bool) -> None:
     while True:
         cursor.space()
         key = _key(cursor)
-        if key in _TOOL_LISTS:
+        if key in TOOL_LISTS:
             _expect(cursor, ("[",))
             cursor.space()
             _expect(cursor, ("{",))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from agentlaunch.core.filters.json_repair import Json, Repaired, Unrepairable, Whole, repaired, strict
 from agentlaunch.core.filters.offered import OfferedTools
-from agentlaunch.core.filters.tool_text.heads import ARGUMENT_KEYS, NAME_KEYS
+from agentlaunch.core.filters.tool_text.heads import ARGUMENT_KEYS, NAME_KEYS, TOOL_LISTS
 from agentlaunch.core.filters.tool_text.markup import BOUNDARY, FoundCall, NoCall
 from agentlaunch.core.filters.tool_text.open_ended import call_of
 
@@ -70,14 +70,20 @@ def _calls(value: Json, offered: OfferedTools) -> Iterator[FoundCall]:
         case list():
             for item in value:
                 yield from _calls(item, offered)
-        case {"tool_calls": [*items]} | {"calls": [*items]}:
+        case dict() if (items := _listed(value)) is not None:
             yield from _calls(items, offered)
-        case {"function": dict() as inner}:
+        case {"function": dict() as inner} | {"function_call": dict() as inner} | {"tool_call": dict() as inner}:
             yield from _calls(inner, offered)
         case dict():
             yield from _call(value, offered)
         case _:
             return
+
+
+def _listed(value: dict[str, Json]) -> list[Json] | None:
+    """The calls under the one key of an object that stands for several."""
+    found = (value.get(key) for key in TOOL_LISTS)
+    return next((items for items in found if isinstance(items, list)), None)
 
 
 def _call(value: dict[str, Json], offered: OfferedTools) -> Iterator[FoundCall]:

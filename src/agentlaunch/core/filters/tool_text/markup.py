@@ -9,7 +9,7 @@ from dataclasses import dataclass
 _BARS = ("\uff5c", "\u2016", "|")
 """DeepSeek's full-width bar, and what tokenizers and terminals make of it (field report B133)."""
 
-_PREFIXES = ("", "antml:", "minimax:", "mm:", "seed:", *(f"{bar}DSML{bar}" for bar in _BARS))
+_PREFIXES = ("", "antml:", "minimax:", "mm:", "seed:", "steptml:", "atem:", *(f"{bar}DSML{bar}" for bar in _BARS))
 
 NAMESPACE_MARK = "]<]minimax[>["
 """MiniMax-M3 writes it before each of its tags (field report B156)."""
@@ -66,7 +66,21 @@ CLOSERS = (
 )
 """What may stand behind a call."""
 
-STOPPERS = ("<tool_response", "<|tool_response", "<function_results", "<|im_start|>", "<start_of_turn>", "<|start|>")
+STOPPERS = (
+    "<tool_response",
+    "<|tool_response",
+    "<tool_result",
+    "<function_results",
+    "[TOOL_RESULTS]",
+    "<|im_start|>",
+    "<start_of_turn>",
+    "<|start|>",
+    "<|start_header_id|>",
+    "<|start_of_role|>",
+    "<|observation|>",
+    "<|user|>",
+    *(f"<{bar}tool\u2581outputs\u2581begin{bar}>" for bar in _BARS),
+)
 """Behind a call: the model goes on to make up the result. Nothing after it is worth hearing."""
 
 TAGS = tuple(
@@ -90,7 +104,10 @@ SEPARATORS = (
 )
 """Between a bare name and its arguments: Mistral, Kimi, DeepSeek, gpt-oss."""
 
-FENCES = ("json", "tool_code", "tool_call", "tool", "xml", "python", "text", "")
+FENCES = (
+    *("json", "jsonc", "json5", "javascript", "js", "tool_code", "tool_call", "tool", "xml", "python"),
+    *("bash", "sh", "shell", "text", "plaintext", ""),
+)
 """Languages of a markdown block that may hold a call."""
 
 LONGEST_HEAD = 600

@@ -27,6 +27,7 @@ from agentlaunch.core.filters.tool_text.markup import (
     NoCall,
 )
 from agentlaunch.core.filters.tool_text.named_calls import read_named
+from agentlaunch.core.filters.tool_text.nested_calls import read_nested
 from agentlaunch.core.filters.tool_text.python_calls import read_python
 from agentlaunch.core.filters.tool_text.tag_calls import read_tags
 
@@ -41,6 +42,7 @@ _READERS: dict[Form, Reader] = {
     Form.NAMED: read_named,
     Form.PYTHON: read_python,
     Form.GEMMA: read_gemma,
+    Form.NESTED: read_nested,
 }
 
 TRIGGER = re.compile(

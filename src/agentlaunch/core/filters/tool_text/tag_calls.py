@@ -15,14 +15,16 @@ from agentlaunch.core.filters.tool_text.markup import BOUNDARY, FoundCall, NoCal
 from agentlaunch.core.filters.tool_text.open_ended import call_of, unclosed_call
 
 _PREFIX = r"(?:\w+:|[|\uff5c\u2016]DSML[|\uff5c\u2016])?"
-_HEAD = re.compile(rf"<{_PREFIX}(?:function|invoke|tool)(?:=|\s+name=)[\"']?([\w.:/-]+)[\"']?\s*>?\s*")
-_PARAMETER = re.compile(rf"\s*<{_PREFIX}parameter(?:=|\s+name=)[\"']?([^>\"'\n=]+?)[\"']?(?:\s+[^>\n]*)?>")
+_HEAD = re.compile(rf"<{_PREFIX}(?:function|invoke|tool)(?:=|\s+name=)\s*[\"']?([\w.:/-]+)[\"']?\s*>?\s*")
+_PARAMETER = re.compile(rf"\s*<{_PREFIX}parameter(?:=|\s+name=)\s*[\"']?([^>\"'\n=]+?)[\"']?(?:\s+[^>\n]*)?>")
 _OWN_TAG = re.compile(r"\s*<([\w-]+)>")
 _END = re.compile(rf"\s*</{_PREFIX}(?:function|invoke|tool)>")
 _MARK = re.compile(rf"<(/?){_PREFIX}(parameter|function|invoke)(?:[=\s][^>\n]*)?>")
 _STRUCTURE = re.compile(
-    rf"\s*(?:<{_PREFIX}parameter[=\s]|</{_PREFIX}(?:function|invoke|tool)>|{BOUNDARY.pattern}|<{_PREFIX}(?:function|invoke)[=\s]|\Z)"
+    rf"(?:\s*</{_PREFIX}parameter>)?\s*(?:<{_PREFIX}parameter[=\s]|</{_PREFIX}(?:function|invoke|tool)>|{BOUNDARY.pattern}|<{_PREFIX}(?:function|invoke)[=\s]|\Z)"
 )
+_AGAIN = re.compile(rf"(?:\s*</{_PREFIX}parameter>)?")
+"""Qwen3.6 closes a value twice (llama.cpp#24807); the text of no file ends with that tag alone on a line."""
 _AFTER_CALL = re.compile(rf"\s*(?:{BOUNDARY.pattern}|<{_PREFIX}(?:function|invoke)[=\s]|\Z)")
 
 
@@ -42,11 +44,11 @@ def read_tags(text: str, start: int, offered: OfferedTools) -> tuple[list[FoundC
     if head is None or name is None:
         raise NoCall
     if text.startswith("{", head.end()):
-        return _json_body(text, head.end(), name)
-    return _parameters(text, head.end(), name, offered.schema(name))
+        return json_body(text, head.end(), name)
+    return parameters(text, head.end(), name, offered.schema(name))
 
 
-def _json_body(text: str, start: int, name: str) -> tuple[list[FoundCall], int]:
+def json_body(text: str, start: int, name: str) -> tuple[list[FoundCall], int]:
     """Llama 3.1 puts JSON between its tags."""
     found, closed = document(text, start)
     if not closed:
@@ -55,7 +57,8 @@ def _json_body(text: str, start: int, name: str) -> tuple[list[FoundCall], int]:
     return [call_of(name, found.value if isinstance(found.value, dict) else {})], end.end() if end else found.end
 
 
-def _parameters(text: str, start: int, name: str, schema: Schema) -> tuple[list[FoundCall], int]:
+def parameters(text: str, start: int, name: str, schema: Schema) -> tuple[list[FoundCall], int]:
+    """The call of `name` with the parameters whose tags stand from `start` on, and the index behind it."""
     known = schema.properties()
     values: dict[str, Json] = {}
     last: str | None = None
@@ -134,14 +137,19 @@ def _value(text: str, start: int, unused: set[str]) -> _Value:
     """The value from `start` to its closing tag, though tags may stand in it, or be missing."""
     end = _balanced_end(text, start)
     if end is not None:
-        return _Value(_trimmed(text[start : end.start()]), end.end(), closed=True)
+        return _Value(_trimmed(text[start : end.start()]), _past_again(text, end.end()), closed=True)
     for mark in _MARK.finditer(text, start):
         if _ends_unclosed(text, mark, unused):
             closed = mark[1] == "/" and mark[2] == "parameter"
             inner = text[start : mark.start()]
-            return _Value(_trimmed(inner, spaces=not closed), mark.end() if closed else mark.start(), closed=True)
+            end_at = _past_again(text, mark.end()) if closed else mark.start()
+            return _Value(_trimmed(inner, spaces=not closed), end_at, closed=True)
     boundary = _last_boundary(text, start)
     return _Value(_trimmed(text[start:boundary], spaces=True), boundary, closed=boundary < len(text))
+
+
+def _past_again(text: str, position: int) -> int:
+    return _AGAIN.match(text, position).end()  # type: ignore[union-attr]
 
 
 def _balanced_end(text: str, start: int) -> re.Match[str] | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
+from agentlaunch.core.endpoint import Endpoint
 from agentlaunch.core.ir import Answer, ChatEvent, ChatFault, ChatRequest
 from agentlaunch.core.wire.anthropic_messages.decode_events import MessagesEventDecoder, decode_answer
 from agentlaunch.core.wire.anthropic_messages.decode_request import decode_count_request, decode_request
@@ -11,6 +13,7 @@ from agentlaunch.core.wire.anthropic_messages.encode_answer import encode_answer
 from agentlaunch.core.wire.anthropic_messages.encode_events import MessagesEventEncoder
 from agentlaunch.core.wire.anthropic_messages.encode_request import encode_request
 from agentlaunch.core.wire.anthropic_messages.faults import encode_fault
+from agentlaunch.core.wire.anthropic_messages.notices import told_by_the_user
 from agentlaunch.core.wire.base import AnswerContext, EventDecoder, EventEncoder, Reply
 from agentlaunch.core.wire.upstream_faults import decode_fault
 
@@ -18,10 +21,21 @@ __all__ = ["AnthropicMessages", "decode_count_request", "encode_count"]
 
 
 class AnthropicMessages:
-    """`POST /v1/messages`; a `base.Wire`."""
+    """`POST /v1/messages`; a `base.Wire`.
+
+    `has_notices`: whether the upstream takes messages of role `system` in mid-conversation, as the vendor's own does;
+    LM Studio's and other look-alikes refuse the role (report B075), and are told by the user.
+    """
 
     name = "anthropic_messages"
     path = "/v1/messages"
+
+    def __init__(self, *, has_notices: bool = True) -> None:
+        self._has_notices = has_notices
+
+    def for_call(self, endpoint: Endpoint, request: ChatRequest) -> AnthropicMessages:  # noqa: ARG002 - CallWire's
+        """The wire as `endpoint`'s server takes it."""
+        return AnthropicMessages(has_notices=_is_the_vendors(endpoint.base_url))
 
     def decode_request(self, body: bytes) -> ChatRequest:
         """A client's body. Raises ProtocolError naming the field."""
@@ -29,7 +43,7 @@ class AnthropicMessages:
 
     def encode_request(self, request: ChatRequest) -> bytes:
         """An upstream's body."""
-        return encode_request(request)
+        return encode_request(request if self._has_notices else told_by_the_user(request))
 
     def event_decoder(self) -> EventDecoder:
         """A decoder for one upstream response."""
@@ -54,3 +68,8 @@ class AnthropicMessages:
     def decode_fault(self, status: int, headers: Mapping[str, str], body: bytes) -> ChatFault:
         """An upstream's error answer."""
         return decode_fault(status, headers, body)
+
+
+def _is_the_vendors(url: str) -> bool:
+    """Whether `url` is Anthropic's own API."""
+    return f".{urlsplit(url).hostname or ''}".endswith(".anthropic.com")

@@ -42,6 +42,8 @@ def decode_request(body: bytes) -> ChatRequest:
     request = decode_count_request(body)
     if not request.messages:
         raise ProtocolError("messages: at least one message with content is required")
+    if request.max_output_tokens is not None and request.max_output_tokens < 1:
+        raise ProtocolError("max_tokens: must be greater than or equal to 1")
     return request
 
 
@@ -49,11 +51,12 @@ def decode_count_request(body: bytes) -> ChatRequest:
     """The body of `POST /v1/messages/count_tokens`: the same, and the conversation may be empty."""
     wire = decode_json(body, _REQUEST)
     choice = wire.tool_choice
+    tools = tuple(_tool(raw, index) for index, raw in enumerate(wire.tools or ()))
     return ChatRequest(
         model=wire.model,
         messages=_conversation(wire),
-        tools=tuple(_tool(raw, index) for index, raw in enumerate(wire.tools or ())),
-        tool_choice=_tool_choice(choice),
+        tools=tools,
+        tool_choice=_tool_choice(choice, tools),
         parallel_tool_calls=_parallel(choice),
         max_output_tokens=wire.max_tokens,
         stop=tuple(wire.stop_sequences or ()),
@@ -107,7 +110,7 @@ def _tool(raw: msgspec.Raw, index: int) -> Tool:
     )
 
 
-def _tool_choice(choice: WireToolChoice | None) -> ToolChoice | None:
+def _tool_choice(choice: WireToolChoice | None, tools: tuple[Tool, ...]) -> ToolChoice | None:
     if choice is None:
         return None
     match choice.type:
@@ -120,9 +123,16 @@ def _tool_choice(choice: WireToolChoice | None) -> ToolChoice | None:
         case "tool":
             if not choice.name:
                 raise ProtocolError("tool_choice.name: required when tool_choice.type is `tool`")
+            if choice.name not in map(_name, tools):
+                raise ProtocolError(f"tool_choice: Tool `{choice.name}` not found in provided tools")
             return ToolChoice("named", choice.name)
         case _:
             assert_never(choice.type)
+
+
+def _name(tool: Tool) -> str:
+    """The name that a choice calls the tool by; one that the vendor defined has it in its definition."""
+    return _TOOL.decode(tool.definition).name if isinstance(tool, HostedTool) else tool.name
 
 
 def _parallel(choice: WireToolChoice | None) -> bool | None:

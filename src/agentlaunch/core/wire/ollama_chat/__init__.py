@@ -6,14 +6,13 @@ from collections.abc import Mapping
 
 from agentlaunch.core.endpoint import Endpoint
 from agentlaunch.core.ir import Answer, ChatEvent, ChatFault, ChatRequest
-from agentlaunch.core.wire.base import AnswerContext, Reply
+from agentlaunch.core.wire.base import AnswerContext, Framing, Reply
 from agentlaunch.core.wire.ollama_chat import faults
 from agentlaunch.core.wire.ollama_chat.decode_events import OllamaDecoder, decode_answer
 from agentlaunch.core.wire.ollama_chat.decode_request import decode_request
 from agentlaunch.core.wire.ollama_chat.encode_events import OllamaEncoder, encode_answer
 from agentlaunch.core.wire.ollama_chat.encode_request import ChatOptions, encode_request
 from agentlaunch.core.wire.ollama_chat.truncation import Expectation, estimate_prompt
-from agentlaunch.core.wire.options import Framing
 
 __all__ = ["KEEP_ALIVE", "ChatOptions", "OllamaChat"]
 
@@ -32,9 +31,12 @@ class OllamaChat:
     path = "/api/chat"
     framing: Framing = "ndjson"
 
-    def __init__(self, options: ChatOptions | None = None, expectation: Expectation | None = None) -> None:
+    def __init__(
+        self, options: ChatOptions | None = None, expectation: Expectation | None = None, stop: tuple[str, ...] = ()
+    ) -> None:
         self._options = options or ChatOptions()
         self._expectation = expectation
+        self._stop = stop
 
     def for_call(self, endpoint: Endpoint, request: ChatRequest) -> OllamaChat:
         """The wire with the endpoint's window in tokens, the same at every call, and what the prompt should count."""
@@ -42,7 +44,7 @@ class OllamaChat:
         expectation = None
         if window is not None:
             expectation = Expectation(estimate_prompt(request), window, endpoint.overflow)
-        return OllamaChat(ChatOptions(window, KEEP_ALIVE, endpoint.thinking), expectation)
+        return OllamaChat(ChatOptions(window, KEEP_ALIVE, endpoint.thinking), expectation, request.stop)
 
     def decode_request(self, body: bytes) -> ChatRequest:
         """A client's body to the representation. Raises ProtocolError naming the field."""
@@ -54,7 +56,7 @@ class OllamaChat:
 
     def event_decoder(self) -> OllamaDecoder:
         """A decoder for one upstream response."""
-        return OllamaDecoder(self._expectation)
+        return OllamaDecoder(self._expectation, self._stop)
 
     def event_encoder(self, context: AnswerContext) -> OllamaEncoder:
         """An encoder for one answer to a client."""
@@ -66,7 +68,7 @@ class OllamaChat:
 
     def decode_answer(self, body: bytes) -> list[ChatEvent]:
         """The events of an upstream's answer that is not streamed. Raises ProtocolError."""
-        return decode_answer(body)
+        return decode_answer(body, self._stop)
 
     def encode_fault(self, fault: ChatFault) -> Reply:
         """A failure before the first byte, in Ollama's form."""

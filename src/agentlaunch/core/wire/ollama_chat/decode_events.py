@@ -29,6 +29,7 @@ from agentlaunch.core.wire.ollama_chat.arguments import arguments_text
 from agentlaunch.core.wire.ollama_chat.faults import decode_line_fault
 from agentlaunch.core.wire.ollama_chat.truncation import Expectation
 from agentlaunch.core.wire.ollama_chat.types import ChatLine, ChatMessage, ToolCall
+from agentlaunch.core.wire.stop_sequences import named_stop
 
 _lines = msgspec.json.Decoder(ChatLine)
 _objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -47,8 +48,9 @@ class OllamaDecoder:
     Where the prompt may have been cut without a word, the answer is held back until its counts tell that it was not.
     """
 
-    def __init__(self, expectation: Expectation | None = None) -> None:
+    def __init__(self, expectation: Expectation | None = None, stop: tuple[str, ...] = ()) -> None:
         self._expectation = expectation
+        self._stop = stop
         self._held: list[ChatEvent] | None = [] if expectation is not None and expectation.may_be_cut else None
         self._state = _State.WAITING
         self._id_prefix = "call"
@@ -127,7 +129,7 @@ class OllamaDecoder:
         yield from self._release()
         if counted or answered:
             yield UsageReport(Usage(input_tokens=counted, output_tokens=answered))
-        yield from self._end(Finished(self._reason(line, counted + answered)))
+        yield from self._end(named_stop(Finished(self._reason(line, counted + answered)), self._stop))
 
     def _reason(self, line: ChatLine, tokens: int) -> StopReason:
         """`done_reason` stays `stop` with calls, and `length` is also said when the window is full (report B007)."""
@@ -148,9 +150,9 @@ class OllamaDecoder:
         yield last
 
 
-def decode_answer(body: bytes) -> list[ChatEvent]:
+def decode_answer(body: bytes, stop: tuple[str, ...] = ()) -> list[ChatEvent]:
     """The events of an answer that is one JSON document. Raises ProtocolError for one that is no answer."""
-    decoder = OllamaDecoder()
+    decoder = OllamaDecoder(stop=stop)
     return [*decoder.feed(Frame(body)), *decoder.finish()]
 
 

@@ -42,7 +42,7 @@ def decode_request(body: bytes) -> ChatRequest:
     options = wire.options or Options()
     stop = (options.stop,) if isinstance(options.stop, str) else tuple(options.stop or ())
     limit = options.num_predict
-    return ChatRequest(
+    request = ChatRequest(
         model=wire.model,
         messages=tuple(_Conversation().messages(wire.messages or [])),
         tools=tuple(_tool(raw, place) for place, raw in enumerate(wire.tools or ())),
@@ -60,6 +60,10 @@ def decode_request(body: bytes) -> ChatRequest:
         json_format=_format(wire.format),
         stream=wire.stream is not False,
     )
+    if not request.messages:
+        # Ollama loads the model at this; a session's is loaded, and llama.cpp would answer nobody's question at length.
+        raise ProtocolError("messages: at least one message is required, since the session's model is loaded already")
+    return request
 
 
 class _Conversation:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from enum import Enum, auto
 
 import msgspec
+from msgspec import UNSET
 
 from agentlaunch.core.ir import (
     ChatEvent,
@@ -26,6 +27,7 @@ from agentlaunch.core.wire.base import CUT_OFF, Frame, decode_json
 from agentlaunch.core.wire.openai_chat.arguments import arguments_text
 from agentlaunch.core.wire.openai_chat.tool_calls import AnswerQueue, CallPiece, Said, made_id_prefix
 from agentlaunch.core.wire.openai_chat.types import AnswerPart, Choice, Chunk, Delta, Timings, TokenUsage, ToolCall
+from agentlaunch.core.wire.stop_sequences import named_stop
 from agentlaunch.core.wire.upstream_faults import decode_stream_fault
 
 _chunks = msgspec.json.Decoder(Chunk)
@@ -54,10 +56,11 @@ class ChatDecoder:
     Usage may come in any chunk, also after the finish reason, so the end is told at `[DONE]` or with the stream.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stop: tuple[str, ...] = ()) -> None:
         self._state = _State.WAITING
         self._queue = AnswerQueue()
         self._reason = ""
+        self._asked_stop = stop
         self._stop_sequence = ""
         self._usage: TokenUsage | None = None
         self._timings: Timings | None = None
@@ -110,8 +113,7 @@ class ChatDecoder:
             yield from self._delta(delta)
         if choice.finish_reason:
             self._reason = choice.finish_reason
-            if choice.finish_reason == "stop" and isinstance(choice.stop_reason, str):
-                self._stop_sequence = choice.stop_reason
+            self._stopped(choice)
         if choice.finish_reason in _BROKEN_OFF:
             reason = f"the upstream gave up its answer (finish_reason `{choice.finish_reason}`)"
             yield from self._fail(ChatFault(ErrorKind.UNAVAILABLE, reason))
@@ -150,7 +152,14 @@ class ChatDecoder:
             return Finished(StopReason.TOOL_CALLS)
         if self._stop_sequence:
             return Finished(StopReason.STOP_SEQUENCE, self._stop_sequence)
-        return Finished(reason)
+        return named_stop(Finished(reason), self._asked_stop) if self._reason == "stop" else Finished(reason)
+
+    def _stopped(self, choice: Choice) -> None:
+        """Keep what the server says about its stop. One that says anything is not guessed about."""
+        told = [word for word in (choice.stop_reason, choice.matched_stop, choice.stopping_word) if word is not UNSET]
+        if told and choice.finish_reason == "stop":
+            self._asked_stop = ()
+            self._stop_sequence = next((word for word in told if isinstance(word, str)), "")
 
     def _fail(self, fault: ChatFault) -> Iterator[ChatEvent]:
         self._state = _State.ENDED
@@ -158,10 +167,10 @@ class ChatDecoder:
         yield Failed(fault)
 
 
-def decode_answer(body: bytes) -> list[ChatEvent]:
+def decode_answer(body: bytes, stop: tuple[str, ...] = ()) -> list[ChatEvent]:
     """The events of an answer that is one JSON document. Raises ProtocolError for one that is no answer."""
     decode_json(body, _chunks)  # a mere `[DONE]`, which ends a stream, is no answer
-    decoder = ChatDecoder()
+    decoder = ChatDecoder(stop)
     return [*decoder.feed(Frame(body)), *decoder.finish()]
 
 
@@ -217,7 +226,17 @@ def _usage(usage: TokenUsage | None, timings: Timings | None) -> Usage | None:
         min(_count(cached_tokens), total),
         _count(usage.completion_tokens),
         _count(details.reasoning_tokens if details else None),
+        _cost_usd(usage.cost),
     )
+
+
+def _cost_usd(cost: msgspec.Raw) -> float | None:
+    """What OpenRouter charges ("Usage accounting" in its documentation); None for what is no amount."""
+    try:
+        value = msgspec.json.decode(cost, type=float) if cost else -1.0
+    except msgspec.DecodeError:
+        return None
+    return value if value >= 0 else None
 
 
 def _count(value: float | None) -> int:

@@ -7,6 +7,7 @@ from typing import assert_never
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from agentlaunch.core.endpoint import OutputLimitField
 from agentlaunch.core.ir import (
     ChatRequest,
     CustomTool,
@@ -45,21 +46,23 @@ _SCHEMA_NAME = "answer"
 """`json_schema.name` is required (OpenAI's API reference); the representation's may be empty."""
 
 
-def encode_request(request: ChatRequest) -> bytes:
+def encode_request(request: ChatRequest, output_limit_field: OutputLimitField = "max_tokens") -> bytes:
     """The body. Equal requests give equal bytes, and a longer conversation begins with the shorter one's messages.
 
     Raises ProtocolError for a tool that no filter has turned into a function.
     """
     tools, choice = _chosen([_function(tool) for tool in request.tools], request.tool_choice)
     sampling = request.sampling
+    limit = unset_if_none(request.max_output_tokens)
     body = OutRequest(
         model=request.model,
         messages=out_messages(request.messages),
         tools=[_tool(tool) for tool in tools] or UNSET,
         tool_choice=choice,
         parallel_tool_calls=unset_if_none(request.parallel_tool_calls) if tools else UNSET,
-        # Not max_completion_tokens: llama.cpp, vLLM, LM Studio, Ollama and OpenRouter all read max_tokens.
-        max_tokens=unset_if_none(request.max_output_tokens),
+        # llama.cpp, vLLM, LM Studio, Ollama and OpenRouter all read max_tokens; OpenAI's reasoning models refuse it.
+        max_tokens=limit if output_limit_field == "max_tokens" else UNSET,
+        max_completion_tokens=limit if output_limit_field == "max_completion_tokens" else UNSET,
         stop=request.stop or UNSET,
         temperature=unset_if_none(sampling.temperature),
         top_p=unset_if_none(sampling.top_p),

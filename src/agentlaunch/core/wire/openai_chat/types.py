@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw, UnsetType
 
 EMPTY = Raw(b"")
 
@@ -197,13 +197,17 @@ class CompletionDetails(msgspec.Struct):
 
 
 class TokenUsage(msgspec.Struct):
-    """`usage`; `prompt_cache_hit_tokens` is DeepSeek's word for the cached part."""
+    """`usage`; `prompt_cache_hit_tokens` is DeepSeek's word for the cached part, `cost` OpenRouter's in US dollars.
+
+    Others put objects into `cost`, so it is read as it comes.
+    """
 
     prompt_tokens: Number = None
     completion_tokens: Number = None
     prompt_tokens_details: PromptDetails | None = None
     completion_tokens_details: CompletionDetails | None = None
     prompt_cache_hit_tokens: Number = None
+    cost: Raw = EMPTY
 
 
 class Timings(msgspec.Struct):
@@ -241,13 +245,19 @@ class Delta(msgspec.Struct):
 
 
 class Choice(msgspec.Struct):
-    """One of the answers; only the first is read. `stop_reason` is vLLM's: the stop string that matched, or a token."""
+    """One of the answers; only the first is read.
+
+    The stop string that matched is vLLM's `stop_reason` and SGLang's `matched_stop` (a token, or null, at the model's
+    own end) and llama.cpp's `stopping_word` (empty then).
+    """
 
     index: int | None = None
     delta: Delta | None = None
     message: Delta | None = None
     finish_reason: str | None = None
-    stop_reason: str | int | None = None
+    stop_reason: str | int | UnsetType | None = UNSET
+    matched_stop: str | int | UnsetType | None = UNSET
+    stopping_word: str | UnsetType | None = UNSET
 
 
 class Chunk(msgspec.Struct):

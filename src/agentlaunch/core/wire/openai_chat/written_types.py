@@ -98,6 +98,7 @@ class OutRequest(msgspec.Struct):
     tool_choice: str | UnsetType = UNSET
     parallel_tool_calls: bool | UnsetType = UNSET
     max_tokens: int | UnsetType = UNSET
+    max_completion_tokens: int | UnsetType = UNSET
     stop: tuple[str, ...] | UnsetType = UNSET
     temperature: float | UnsetType = UNSET
     top_p: float | UnsetType = UNSET

@@ -25,7 +25,11 @@ from agentlaunch.core.wire.openai_responses.sealed_reasoning import seal
 
 def encode_answer(answer: Answer, context: AnswerContext) -> bytes:
     """The body of an answer that is not streamed."""
-    ending = ending_of(answer.reason, refused=any(isinstance(part, RefusalPart) for part in answer.parts))
+    ending = ending_of(
+        answer.reason,
+        refused=any(isinstance(part, RefusalPart) for part in answer.parts),
+        called=any(isinstance(part, ToolCallPart) for part in answer.parts),
+    )
     items = list(_items(answer, context.new_id))
     return types.encode(response_object(context, context.new_id("resp_"), ending, items, answer.usage))
 
@@ -44,12 +48,17 @@ class Ending:
 IN_PROGRESS = Ending("in_progress")
 
 
-def ending_of(reason: StopReason, *, refused: bool) -> Ending:
+def ending_of(reason: StopReason, *, refused: bool, called: bool) -> Ending:
     """Completed, or incomplete for the two reasons that the wire has.
 
-    A refusal that the model has put into words is a completed response; one without is the content filter's.
+    A refusal that the model has put into words is a completed response; one without is the content filter's. A limit
+    that was hit behind a call leaves a completed response: Codex 0.169 runs the call and then, measured, gives its
+    turn up at `response.incomplete` without asking the model again, exit code 1. An answer of text alone that was cut
+    ends the turn in any case, and the exit code then tells that half of it is missing.
     """
     match reason:
+        case StopReason.MAX_TOKENS | StopReason.CONTEXT_FULL if called:
+            return Ending("completed")
         case StopReason.MAX_TOKENS | StopReason.CONTEXT_FULL:
             return Ending("incomplete", "max_output_tokens")
         case StopReason.REFUSAL if not refused:

@@ -169,7 +169,8 @@ class ResponsesEventEncoder:
         yield self._lifecycle("response.in_progress", IN_PROGRESS, None)
 
     def _end(self, reason: ir.StopReason) -> Iterator[Frame]:
-        ending = ending_of(reason, refused=self._ever_refused is not None)
+        called = any(isinstance(item, types.FunctionCall | types.CustomToolCall) for item in self._items)
+        ending = ending_of(reason, refused=self._ever_refused is not None, called=called)
         yield from self._close(ending.status)
         self._phase = _Phase.ENDED
         yield self._lifecycle(f"response.{ending.status}", ending, self._usage)

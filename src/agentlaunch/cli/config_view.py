@@ -1,0 +1,172 @@
+"""What `agentlaunch config` says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from agentlaunch.core.settings import Sourced
+from agentlaunch.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agentlaunch.app.config import ConfigFlags, PlannedConfig, WrittenConfig
+    from agentlaunch.app.orders import ModelFlags
+    from agentlaunch.app.world import World
+    from agentlaunch.system.config_files import Restored
+
+
+@dataclass(frozen=True)
+class OwnSetting:
+    """One of our settings; `value` None: the launch decides."""
+
+    key: str
+    value: object
+    source: str
+
+
+@dataclass(frozen=True)
+class ConfigView:
+    """What an action has to say: the keys of `--json`, the same as text for stdout, and advice for stderr."""
+
+    keys: dict[str, object]
+    text: str
+    advice: str = ""
+
+
+def run_action(action: str, agent: str, models: ModelFlags, own: ConfigFlags, world: World) -> ConfigView:
+    """Do what `choose_action` has chosen."""
+    from agentlaunch.app.config import plan_config, restore_config, write_config
+
+    match action:
+        case "--show":
+            shown = own_settings(models, own, world)
+            return ConfigView(settings_data(shown), settings_text(shown))
+        case "--restore":
+            restored = restore_config(agent, own, world)
+            return ConfigView(restored_data(restored), restored_text(restored))
+        case "--write":
+            written = write_config(agent, models, own, world)
+            return ConfigView(written_data(written), written_text(written))
+        case _:
+            planned = plan_config(agent, models, own, world)
+            return ConfigView(planned_data(planned), planned_text(planned), planned_advice(planned))
+
+
+def choose_action(agent: str, given: Sequence[str]) -> str:
+    """The one thing to do, as its flag. Raises UserError `usage`."""
+    if len(given) > 1:
+        raise UserError("usage", f"{' and '.join(given)} exclude each other", "agentlaunch config --help")
+    action = given[0] if given else ("--print" if agent else "--show")
+    if agent and action == "--show":
+        raise UserError("usage", "--show is about our own settings", f"for an agent's: agentlaunch config {agent}")
+    if not agent and action != "--show":
+        raise UserError("usage", f"{action} needs an agent", f"as in: agentlaunch config claude {action}")
+    return action
+
+
+def own_settings(models: ModelFlags, own: ConfigFlags, world: World) -> tuple[OwnSetting, ...]:
+    """Every setting with its source. Raises UserError for a bad one."""
+    from agentlaunch.app.orders import LaunchFlags, settings_for
+
+    settings = settings_for(models, LaunchFlags(own.lean, own.yes, own.force), world)
+    sourced = ((field.name, getattr(settings, field.name)) for field in fields(settings))
+    return tuple(OwnSetting(key, found.value, found.source) for key, found in sourced if isinstance(found, Sourced))
+
+
+def settings_data(shown: Sequence[OwnSetting]) -> dict[str, object]:
+    """The keys of `config --show --json`."""
+    return {"settings": {setting.key: {"value": setting.value, "source": setting.source} for setting in shown}}
+
+
+def settings_text(shown: Sequence[OwnSetting]) -> str:
+    """A table; a default that is none is the launch's own decision."""
+    from agentlaunch.cli.render import table
+
+    rows = [(setting.key, _value_text(setting.value), setting.source) for setting in shown]
+    return table(("SETTING", "VALUE", "SOURCE"), rows)
+
+
+def _value_text(value: object) -> str:
+    match value:
+        case None:
+            return "(decided at launch)"
+        case bool():
+            return "true" if value else "false"
+        case _:
+            return str(value)
+
+
+def planned_data(planned: PlannedConfig) -> dict[str, object]:
+    """The keys of `config AGENT --print --json`."""
+    return {
+        "agent": planned.agent,
+        "path": str(planned.path),
+        "changes": planned.proposal.changes,
+        "diff": planned.diff,
+        "model": planned.model.name,
+        "context": planned.model.context_window,
+        "url": planned.standing.url,
+        "notes": [*planned.notes, *planned.model.notes],
+    }
+
+
+def planned_text(planned: PlannedConfig) -> str:
+    """The diff, or that there is none."""
+    return planned.diff or f"{planned.path} says it already"
+
+
+def planned_advice(planned: PlannedConfig) -> str:
+    """What to type next."""
+    lines = [*planned.notes, *planned.model.notes]
+    if planned.proposal.changes:
+        lines.append(f"nothing is written yet: agentlaunch config {planned.agent} --write")
+    return "\n".join(lines)
+
+
+def written_data(written: WrittenConfig) -> dict[str, object]:
+    """The keys of `config AGENT --write --json`."""
+    backup = None if written.backup is None else str(written.backup)
+    return {**planned_data(written.planned), "backup": backup}
+
+
+def written_text(written: WrittenConfig) -> str:
+    """What stands where now, and the two commands that make it work and undo it."""
+    planned = written.planned
+    model = f"`{planned.model.name}`, window {planned.model.context_window} tokens, on {planned.standing.url}"
+    backup = "there was no such file before" if written.backup is None else f"the original is kept in {written.backup}"
+    lines = [
+        f"wrote {planned.path}: {model}",
+        f"  {backup}",
+        f"  now: agentlaunch serve, and in another terminal: {planned.agent}",
+        f"  undo: agentlaunch config {planned.agent} --restore",
+    ]
+    return "\n".join([*lines, *(f"  {note}" for note in (*planned.notes, *planned.model.notes))])
+
+
+def restored_data(restored: Sequence[Restored]) -> dict[str, object]:
+    """The keys of `config AGENT --restore --json`."""
+    return {
+        "files": [
+            {
+                "path": str(file.path),
+                "outcome": file.outcome.name.lower(),
+                "kept": [".".join(path) for path in file.kept],
+                "backup": None if file.backup is None else str(file.backup),
+            }
+            for file in restored
+        ]
+    }
+
+
+def restored_text(restored: Sequence[Restored]) -> str:
+    """A line a file."""
+    return "\n".join(map(_file_text, restored))
+
+
+def _file_text(file: Restored) -> str:
+    where = f" in {file.backup}" if file.backup else ""
+    kept = ", ".join(".".join(path) for path in file.kept)
+    left = f"\n  left in it, since they were changed: {kept}" if kept else ""
+    return f"{file.path} {file.outcome.value}{where}{left}"
