@@ -19,6 +19,8 @@ fi
 "$venv/bin/ruff" check .
 "$venv/bin/ruff" format --check .
 "$venv/bin/mypy"
+"$venv/bin/mypy" --platform win32
+"$venv/bin/mypy" --platform darwin
 "$venv/bin/lint-imports"
 "$venv/bin/python" -m pytest -m "not real" -n 2
 
@@ -28,6 +30,9 @@ fi
 agents=tests/agents_pinned
 [ -x "$agents/node_modules/.bin/claude" ] && [ -x "$agents/node_modules/.bin/codex" ] && [ -x "$agents/node_modules/.bin/opencode" ] \
     || npm install --prefix "$agents" --no-audit --no-fund --loglevel=error
+more=tests/agents_more
+[ -x "$more/node_modules/.bin/qwen" ] && [ -x "$more/node_modules/.bin/pi" ] \
+    || npm install --prefix "$more" --no-audit --no-fund --loglevel=error
 # In an environment of its own: the proxy pins versions of what we use as well.
 litellm=.venv-litellm
 if [ ! -x "$litellm/bin/litellm" ]; then

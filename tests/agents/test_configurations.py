@@ -65,7 +65,7 @@ def test_codex_gets_its_launchs_overrides_a_provider_of_another_name_and_the_cat
                 "wire_api": "responses",
                 "stream_idle_timeout_ms": 3_600_000,
                 "request_max_retries": 1,
-                "stream_max_retries": 1,
+                "stream_max_retries": 3,
                 "supports_websockets": False,
                 "auth": {"command": "cat", "args": [TOKEN_PATH]},
             }

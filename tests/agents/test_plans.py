@@ -248,7 +248,7 @@ CODEX_OVERRIDES = (
     'model_provider="agentlaunch"',
     (
         'model_providers.agentlaunch={name="agentlaunch",base_url="http://127.0.0.1:4711/v1",wire_api="responses",'
-        'env_key="AGENTLAUNCH_SESSION_TOKEN",stream_idle_timeout_ms=3600000,request_max_retries=1,stream_max_retries=1,'
+        'env_key="AGENTLAUNCH_SESSION_TOKEN",stream_idle_timeout_ms=3600000,request_max_retries=1,stream_max_retries=3,'
         "supports_websockets=false}"
     ),
 )
@@ -383,6 +383,7 @@ def opencode_plan(argv: tuple[str, ...], config: dict[str, object], notes: tuple
         "OPENCODE_CONFIG_CONTENT": spelled(config),
         "OPENCODE_DISABLE_AUTOUPDATE": "1",
         "OPENCODE_DISABLE_MODELS_FETCH": "1",
+        "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
     }
     return LaunchPlan(argv=argv, env=env, notes=notes)
 
@@ -442,11 +443,11 @@ def test_every_agent_states_its_facts(name: str) -> None:
     agent = load_agent(name)
     minimum, tested = parse_version(agent.minimum_version), parse_version(agent.tested_version)
     sizes = agent.prompt_tokens
-    assert minimum is not None
-    assert tested is not None
-    assert (agent.name, agent.wire in WIRES, minimum <= tested) == (name, True, True)
+    assert (agent.name, agent.wire in WIRES) == (name, True)
+    assert (minimum is None) == (tested is None) == (agent.evidence == "plan only")
+    assert minimum is None or tested is None or minimum <= tested
     assert (agent.title, agent.files_read(("-p", "x"))) == (agent_title(name), ())
-    assert 1_000 <= sizes.tiny <= sizes.lean <= 5_000 < sizes.full
+    assert 0 < sizes.tiny <= sizes.lean <= sizes.full
 
 
 WORDS = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8), max_size=6).map(tuple)

@@ -80,7 +80,7 @@ def test_a_launch_opens_a_session_for_this_very_process_and_becomes_the_agent(
     end = launched(made, became, prepared(FakeAgent()))
     folder = str(made.world.folder)
     assert made.shims.opened == [
-        OpenSession("fake", "tiny", identify(os.getpid()), SPEC, 8192, 2048, project=folder),
+        OpenSession("fake", "tiny", identify(os.getpid()), SPEC, 8192, 2048, project=folder, variant="fake 1.2.3 lean"),
     ]
     assert made.shims.idle == [9]
     assert end.argv == ("/bin/fake", "-p", "hi")
@@ -259,3 +259,9 @@ def test_a_rehearsal_opens_and_writes_nothing_and_masks_the_token(make_world: Ma
         notes=("a note of the agent",),
     )
     assert (made.shims.opened, made.world.dirs.state.exists()) == ([], False)
+
+
+def test_a_user_who_wants_nothing_computed_beforehand_is_obeyed(make_world: MakeWorld, became: type[Became]) -> None:
+    made = make_world(AGENTLAUNCH_PREWARM="0")
+    launched(made, became, prepared(FakeAgent()))
+    assert [opened.variant for opened in made.shims.opened] == [""]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agentlaunch.agents.base import AGENTS
+from agentlaunch.agents.base import AGENTS, install_command
 from agentlaunch.app.agents import find_agent, find_or_install
 from agentlaunch.app.models import ModelTarget, resolve_model
 from agentlaunch.app.orders import LaunchOrder, ModelOrder
@@ -114,7 +114,7 @@ def test_a_missing_agent_off_a_terminal_names_the_flag_and_the_command(make_worl
         find_or_install(agent, replace(ORDER, agent=name), make_world(PATH="").world)
     assert (caught.value.code, caught.value.hint) == (
         "agent-missing",
-        f"add --yes, or: npm install -g {agent.package}@{agent.tested_version}",
+        f"add --yes, or: {install_command(agent)}" if agent.registry == "npm" else install_command(agent),
     )
 
 
@@ -135,7 +135,7 @@ def test_a_yes_installs_and_is_told_when_npm_is_missing(make_world: MakeWorld) -
 def test_an_agent_of_another_version_of_ours_is_refused(make_world: MakeWorld) -> None:
     with pytest.raises(UserError) as caught:
         find_agent("forgotten")
-    assert (caught.value.code, caught.value.hint) == ("unknown-agent", "known: claude, codex, opencode")
+    assert (caught.value.code, caught.value.hint) == ("unknown-agent", f"known: {', '.join(AGENTS)}")
 
 
 def test_the_demo_model_is_fetched_only_with_a_yes(make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,6 +63,7 @@ def test_a_shim_that_ends_by_itself_says_why_in_one_line(tmp_path: Path) -> None
     assert shim_log(dirs).read_text() == "another shim is running\n"
 
 
+@pytest.mark.report("B277")
 def test_of_a_crash_only_the_last_line_is_told(tmp_path: Path) -> None:
     log = tmp_path / "shim.log"
     log.write_text(TRACEBACK)

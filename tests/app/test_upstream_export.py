@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
-import time
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
 import pytest
 from tests.app.conftest import MakeWorld
 from tests.doubles import openai_server
+from tests.doubles.litellm_proxy import LiteLLM, litellm_proxy
 from tests.doubles.scripted_upstream import Refuse, Say, script
 
 from agentlaunch.app.upstream_export import export_litellm, yaml_lines
@@ -174,17 +170,7 @@ def test_texts_that_yaml_would_read_as_something_else_stay_texts() -> None:
     ]
 
 
-LITELLM = Path(os.environ.get("AGENTLAUNCH_TEST_LITELLM", ".venv-litellm/bin/litellm"))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.mark.real
-@pytest.mark.skipif(not LITELLM.exists(), reason="the LiteLLM proxy is not installed (AGENTLAUNCH_TEST_LITELLM)")
 def test_the_real_proxy_starts_from_it_answers_and_falls_back(make_world: MakeWorld, tmp_path: Path) -> None:
     key = openai_server.KEY
     with (
@@ -195,53 +181,16 @@ def test_the_real_proxy_starts_from_it_answers_and_falls_back(make_world: MakeWo
         write_upstream(StoredUpstream("a", "vllm", broken.url, "first", KeyVariable("A_KEY"), 8192), world.dirs)
         write_upstream(StoredUpstream("b", "openai", well.url, "second", KeyVariable("A_KEY"), 65536), world.dirs)
         policy = Policy(routes=(Route("all", RouteMatch(model="claude-*"), ("b",)),), fallbacks=("a", "b"))
-        config = tmp_path / "config.yaml"
-        config.write_text(export_litellm(world, policy))
-        port = _free_port()
-        clean = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
-        secrets = {"LITELLM_MASTER_KEY": "sk-master-1", "A_KEY": key, "NO_PROXY": "127.0.0.1"}
-        argv = [str(LITELLM), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
-        log = tmp_path / "proxy.log"
-        with log.open("wb") as out, subprocess.Popen(argv, env={**clean, **secrets}, stdout=out, stderr=out) as proxy:
-            try:
-                _wait_for(port, proxy, log)
-                told = [_ask(port, name) for name in ("b", "a", "claude-sonnet-5")]
-                listed = httpx.get(
-                    f"http://127.0.0.1:{port}/v1/models",
-                    headers={"authorization": "Bearer sk-master-1"},
-                    trust_env=False,
-                    timeout=30,
-                ).json()
-            finally:
-                proxy.terminate()
-                proxy.wait(30)
+        with litellm_proxy(export_litellm(world, policy), tmp_path, {"A_KEY": key}) as proxy:
+            told = [_ask(proxy, name) for name in ("b", "a", "claude-sonnet-5")]
+            listed = proxy.get("/v1/models").json()
     assert told == ["Hello", "Hello", "Hello"]
     assert {model["id"] for model in listed["data"]} >= {"a", "b"}
     assert [json.loads(request.body)["model"] for request in broken.chats] == ["first"]
     assert [json.loads(request.body)["model"] for request in well.chats] == ["second", "second", "second"]
 
 
-def _wait_for(port: int, proxy: subprocess.Popen[bytes], log: Path) -> None:
-    """Until the proxy answers; a proxy that has ended shows its log."""
-    deadline = time.monotonic() + 200
-    while time.monotonic() < deadline:
-        assert proxy.poll() is None, log.read_text()[-3000:]
-        try:
-            if httpx.get(f"http://127.0.0.1:{port}/health/liveliness", trust_env=False, timeout=5).status_code == 200:
-                return
-        except httpx.HTTPError:
-            pass
-        time.sleep(0.5)
-    pytest.fail(log.read_text()[-3000:])
-
-
-def _ask(port: int, model: str) -> str:
-    reply = httpx.post(
-        f"http://127.0.0.1:{port}/v1/chat/completions",
-        headers={"authorization": "Bearer sk-master-1"},
-        json={"model": model, "messages": [{"role": "user", "content": "hi"}]},
-        trust_env=False,
-        timeout=60,
-    )
+def _ask(proxy: LiteLLM, model: str) -> str:
+    reply = proxy.post("/v1/chat/completions", {"model": model, "messages": [{"role": "user", "content": "hi"}]})
     assert reply.status_code == 200, reply.text
     return str(reply.json()["choices"][0]["message"]["content"])

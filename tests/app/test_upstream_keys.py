@@ -87,6 +87,7 @@ def test_a_kept_key_lies_in_a_file_for_its_owner_alone(make_world: MakeWorld) ->
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o620])
+@pytest.mark.report("B324")
 def test_a_file_that_others_may_read_is_refused(make_world: MakeWorld, tmp_path: Path, mode: int) -> None:
     path = tmp_path / "key"
     path.write_text(SECRET)

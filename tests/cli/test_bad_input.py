@@ -62,8 +62,10 @@ def test_bad_input_is_one_error_line_with_a_hint_and_no_traceback(
     assert not (home / "ours").exists()
 
 
-def test_an_agent_that_is_too_old_is_refused(run_command: Run) -> None:
-    done = run_command("claude", *UPSTREAM, FAKE_VERSION="0.2.0")
+@pytest.mark.report("B234")
+@pytest.mark.parametrize("version", ["0.2.0", "2.1.23", "2.1.83"])  # the last two ignore NO_PROXY
+def test_an_agent_that_is_too_old_is_refused(run_command: Run, version: str) -> None:
+    done = run_command("claude", *UPSTREAM, FAKE_VERSION=version)
     assert (done.returncode, done.stderr.splitlines()[0].endswith("the oldest that works is 2.1.251")) == (3, True)
     assert "--force" in done.stderr
 

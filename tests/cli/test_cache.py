@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import Run
 
-from agentlaunch.app.cache import CachedPrefix, PrefixCache, run_cache
+from agentlaunch.app.cache import CachedPrefix, PrefixCache, RefusedPrefixes, run_cache
 from agentlaunch.cli.cache import cache_text
+from agentlaunch.core.ir import ChatRequest, Message, Role, TextPart
 from agentlaunch.core.prefix_cache import KeptPrefix, packed
+from agentlaunch.core.prefix_openings import Opening
 from agentlaunch.errors import UserError
-from agentlaunch.shim import prefix_files
+from agentlaunch.shim import prefix_files, prewarm_files
 from agentlaunch.system.dirs import Dirs, find_dirs
 
 
@@ -74,6 +76,33 @@ def test_the_texts_say_how_much_there_is_and_where() -> None:
     assert lines[0].split() == ["MODEL", "TOKENS", "SIZE", "USED"]
     assert lines[1].split() == ["qwen3", "12345", "3.0", "GiB", "1", "min", "0", "s", "ago"]
     assert lines[-1] == "2 prompt prefixes, 6.0 GiB in cache"
+
+
+def test_refusals_are_listed_with_their_reason_the_newest_of_each_engine(tmp_path: Path) -> None:
+    dirs = dirs_in(tmp_path)
+    for engine, reason, at in (("e1", "first", 1.0), ("e1", "it does not use them", 3.0), ("e2", "too large", 2.0)):
+        prefix_files.note_refusal(dirs.prefixes, prefix_files.Refusal(engine, "lfm2", reason, at))
+    (dirs.prefixes / "bad.refusal").write_bytes(b"{")
+    found = run_cache("list", dirs)
+    assert found.refusals == (
+        RefusedPrefixes("lfm2", "it does not use them", 3.0),
+        RefusedPrefixes("lfm2", "too large", 2.0),
+    )
+    text = "no prompt prefixes are kept yet\n`lfm2`: it does not use them\n`lfm2`: too large"
+    assert cache_text(found, 1000.0) == text
+    run_cache("clear", dirs)
+    assert run_cache("list", dirs) == PrefixCache(dirs.prefixes, ())
+
+
+def test_remembered_openings_are_counted_and_go_with_clear(tmp_path: Path) -> None:
+    dirs = dirs_in(tmp_path)
+    opening = Opening("m", 1.0, ChatRequest("m", (Message(Role.USER, (TextPart("# 1"),)),)))
+    for name in ("one", "two"):
+        prewarm_files.write_opening(dirs.prefixes, name, opening)
+    assert run_cache("list", dirs).openings == 2
+    cleared = run_cache("clear", dirs)
+    assert cache_text(cleared, 0) == "removed 0 prompt prefixes, 0.0 MiB, and 2 remembered openings"
+    assert list(dirs.prefixes.iterdir()) == []
 
 
 def test_the_command_tells_the_same_as_json(run_command: Run) -> None:

@@ -177,6 +177,16 @@ def test_a_wait_on_a_terminal_leaves_an_empty_line(screen: Callable[[], ScreenTe
     assert shown.getvalue() == "\rloading ... 0 s\r               \r"
 
 
+def test_news_that_come_during_a_wait_take_the_painted_lines_place(screen: Callable[[], ScreenText]) -> None:
+    shown = screen()
+    terminal = render.Terminal(patience_s=0.0)
+    with terminal.waiting("installing"):
+        while not shown.getvalue():
+            pass
+        terminal.say("news")
+    assert shown.getvalue() == "\rinstalling ... 0 s\r                  \rnews\n"
+
+
 def test_a_crash_leaves_its_traceback_in_the_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGENTLAUNCH_HOME", str(tmp_path))
     found = save_crash(ZeroDivisionError("1/0"))

@@ -179,6 +179,7 @@ def test_where_nothing_was_used_the_command_says_so_and_succeeds(run_command: Ru
     assert not (home / "ours").exists()
 
 
+@pytest.mark.report("B182")
 def test_requests_have_exactly_the_keys_that_scripts_rely_on(run_command: Run, home: Path) -> None:
     keep(dirs_in(home / "ours"), row(time=NOON), row(time=NOON + 1, agent="codex", cost_usd=None))
     whole = json.loads(run_command("usage", "--requests", "--json", "--since", "2026-01-01").stdout)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +25,10 @@ ELSEWHERE = [
 
 def failure(kind: ErrorKind, message: str = "no", *, is_lost: bool = False, **facts: float) -> Failure:
     return Failure(ChatFault(kind, message, **facts), is_lost)  # type: ignore[arg-type]
+
+
+def replace_message(failed: Failure, message: str) -> ChatFault:
+    return msgspec.structs.replace(failed.fault, message=message)
 
 
 @pytest.mark.parametrize("kind", ELSEWHERE)
@@ -79,6 +84,33 @@ def test_a_lone_upstream_that_has_answered_before_is_asked_again_after_pauses() 
     lost = failure(ErrorKind.UNAVAILABLE, is_lost=True)
     assert [failover.failed(lost) for _ in RETRY_PAUSES_S] == [Ask(0, after_s=pause) for pause in RETRY_PAUSES_S]
     assert failover.failed(lost) == GiveUp(lost.fault)
+
+
+def test_those_that_have_answered_before_are_asked_in_turn_since_any_of_them_may_be_back() -> None:
+    failover = Failover([Choice("a", has_answered=True), B, Choice("c", has_answered=True)])
+    lost, refused = failure(ErrorKind.UNAVAILABLE, is_lost=True), failure(ErrorKind.RATE_LIMITED)
+    assert failover.begin() == Ask(0)
+    assert [failover.failed(each) for each in (lost, refused)] == [Ask(1), Ask(2)]
+    rounds = [failover.failed(lost) for _ in range(2 * len(RETRY_PAUSES_S))]
+    assert rounds == [Ask(index, after_s=pause / 2) for pause in RETRY_PAUSES_S for index in (0, 2)]
+    assert failover.failed(lost) == GiveUp(
+        replace_message(refused, "no upstream has answered. `a`: no; `b`: no; `c`: no")
+    )
+
+
+@pytest.mark.parametrize(
+    ("told", "is_asked_again"),
+    [
+        (failure(ErrorKind.UNAVAILABLE), True),
+        (failure(ErrorKind.UNAVAILABLE, retry_after_s=1.0), True),
+        (failure(ErrorKind.UNAVAILABLE, retry_after_s=30.0), False),
+        (failure(ErrorKind.INTERNAL), False),
+    ],
+)
+def test_one_that_answered_before_and_says_unavailable_may_be_restarting(told: Failure, is_asked_again: bool) -> None:
+    failover = Failover([Choice("a", has_answered=True)])
+    failover.begin()
+    assert failover.failed(told) == (Ask(0, after_s=RETRY_PAUSES_S[0]) if is_asked_again else GiveUp(told.fault))
 
 
 def test_a_wrong_address_is_told_at_once() -> None:
@@ -142,6 +174,6 @@ def test_whatever_fails_the_attempts_end(upstreams: list[Choice], failures: list
         asked.append(effect)
     else:
         raise AssertionError(asked)
-    assert len(asked) == failover.attempts <= len(upstreams) + MAX_REVIVALS + len(RETRY_PAUSES_S)
+    assert len(asked) == failover.attempts <= len(upstreams) * (1 + len(RETRY_PAUSES_S)) + MAX_REVIVALS
     fresh = [ask.index for ask in asked if not ask.revive and not ask.after_s]
     assert len(fresh) == len(set(fresh))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from agentlaunch.core.launch_environment import launch_environment, past_proxy, proxy_note
 from agentlaunch.core.launch_plan import LaunchPlan
+from agentlaunch.core.offline import is_offline, with_offline
 
 LOOPBACK = "127.0.0.1,localhost,::1"
 
@@ -54,3 +55,32 @@ def test_excepting_twice_is_excepting_once(hosts: list[str]) -> None:
     environment = {"HTTP_PROXY": "http://p", "NO_PROXY": ",".join(hosts)}
     once = {**environment, **past_proxy(environment)}
     assert {**once, **past_proxy(once)} == once
+
+
+OFFLINE = {
+    "AGENTLAUNCH_OFFLINE": "1",
+    "DO_NOT_TRACK": "1",
+    "HF_HUB_OFFLINE": "1",
+    "npm_config_offline": "true",
+    "npm_config_registry": "http://127.0.0.1:9",
+}
+
+
+def test_offline_the_agents_tools_are_told_so_and_the_proxies_are_gone() -> None:
+    user = {"AGENTLAUNCH_OFFLINE": "1", "HTTPS_PROXY": "http://proxy:3128", "all_proxy": "x", "DO_NOT_TRACK": "0"}
+    assert launch_environment(user, LaunchPlan(("agent",))) == OFFLINE
+
+
+def test_what_the_plan_says_of_the_same_variables_wins() -> None:
+    plan = LaunchPlan(("agent",), env={"DO_NOT_TRACK": "2"})
+    assert launch_environment({"AGENTLAUNCH_OFFLINE": "1"}, plan) == {**OFFLINE, "DO_NOT_TRACK": "2"}
+
+
+@pytest.mark.parametrize(
+    ("said", "means"),
+    [("", False), ("0", False), ("No ", False), ("off", False), ("1", True), ("yes", True), ("?", True)],
+)
+def test_offline_is_meant_by_everything_but_a_clear_no(said: str, means: bool) -> None:
+    assert is_offline({"AGENTLAUNCH_OFFLINE": said}) is means
+    assert is_offline({}) is False
+    assert is_offline(with_offline({"AGENTLAUNCH_OFFLINE": said})) is True

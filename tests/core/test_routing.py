@@ -180,15 +180,17 @@ def test_images_go_where_they_are_seen_and_else_to_the_launchs_own_model() -> No
     assert alone == Decision("primary", (Candidate("local", why, is_last_resort=True),), preferred="local")
 
 
-def test_an_open_breaker_is_passed_over_while_there_is_another() -> None:
+def test_an_open_breaker_comes_behind_all_others_since_it_may_be_back_when_they_fail() -> None:
     found = decided(ANY, broken=["local"])
-    assert (order(found), found.skipped) == (["hpc", "paid/some/model"], (Skipped("local", FAILED),))
+    assert (order(found), found.skipped) == (["hpc", "paid/some/model", "local"], ())
+    assert found.candidates[-1] == Candidate("local", f"when nothing else answers: {FAILED}", is_last_resort=True)
+    assert order(decided(ANY, broken=["local", "hpc"])) == ["paid/some/model", "local", "hpc"]
 
 
 def test_an_open_breaker_is_the_last_resort_before_one_that_cannot_take_the_request() -> None:
     long = replace(MAIN, prompt_tokens=50_000)
     found = decided(Policy(privacy="any", fallbacks=("hpc",)), long, broken=["hpc"])
-    assert found.candidates == (Candidate("hpc", f"nothing else is left, though {FAILED}", is_last_resort=True),)
+    assert found.candidates == (Candidate("hpc", f"when nothing else answers: {FAILED}", is_last_resort=True),)
 
 
 @pytest.mark.parametrize("spent", [Spent(day_usd=5.0), Spent(session_usd=1.0)])
@@ -261,5 +263,7 @@ def test_every_decision_keeps_the_policys_promises(
     if policy.budget_day_usd is not None and day >= policy.budget_day_usd:
         assert not any(UPSTREAMS[name].is_priced for name, _ in tried)
     usable = [each for each in found.candidates if not each.is_last_resort]
-    assert len(usable) == len(tried) or len(tried) == 1, "a last resort stands alone"
+    rest = found.candidates[len(usable) :]
+    assert all(each.is_last_resort for each in rest), "last resorts come last"
+    assert all(each.upstream in broken for each in rest) or len(tried) == 1, "one of another kind stands alone"
     assert not any(each.upstream in broken for each in usable)

@@ -96,3 +96,11 @@ def test_a_bad_variable_is_refused_by_its_own_name() -> None:
     with pytest.raises(UserError) as caught:
         resolve_settings({}, {"AGENTLAUNCH_CONTEXT": "32k"}, ())
     assert caught.value.message == "AGENTLAUNCH_CONTEXT cannot be `32k`"
+
+
+@pytest.mark.parametrize("word", ["0", "false", "off"])
+def test_warming_is_on_until_a_variable_or_a_file_says_no(word: str) -> None:
+    assert resolve_settings({}, {}, ()).prewarm == Sourced(True, "default")
+    assert resolve_settings({}, {"AGENTLAUNCH_PREWARM": word}, ()).prewarm == Sourced(False, "AGENTLAUNCH_PREWARM")
+    said = resolve_settings({}, {}, (SettingsFile(USER, {"prewarm": False}),)).prewarm
+    assert said == Sourced(False, "prewarm in config.toml")

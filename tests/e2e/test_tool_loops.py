@@ -44,6 +44,8 @@ def claude_script(home: Home) -> Script:
 
 
 @pytest.mark.parametrize("options", [("--context", "65536"), ("--context", "65536", "--lean"), ("--context", "16384")])
+@pytest.mark.report("B247")
+@pytest.mark.report("B258")
 def test_claude_code_writes_a_file_and_reads_it(
     home: Home, scripted_model: BuildModel, options: tuple[str, ...]
 ) -> None:
@@ -104,6 +106,8 @@ def test_opencode_writes_a_file_and_reads_it(home: Home, scripted_model: BuildMo
     assert DONE in said
 
 
+@pytest.mark.report("B252")
+@pytest.mark.report("B288")
 def test_an_agents_own_exit_code_comes_through(home: Home, scripted_model: BuildModel) -> None:
     ended = home.run(
         "claude", "--model", str(scripted_model(Script())), "--context", "65536", "--", "-p", "hi", "--no-such-flag"

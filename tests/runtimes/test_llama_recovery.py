@@ -22,7 +22,7 @@ from agentlaunch.core.endpoint import Endpoint
 from agentlaunch.core.engine import EngineParameters, EngineSpec
 from agentlaunch.core.scripted_gguf import Script
 from agentlaunch.errors import MachineError
-from agentlaunch.runtimes.llama_cpp import LlamaCppHost, Recovery
+from agentlaunch.runtimes.llama_cpp import MOST_KILLED_LOADS, LlamaCppHost, Recovery
 from agentlaunch.runtimes.llama_embedded import EMBEDDED
 from agentlaunch.runtimes.llama_server import LLAMA_SERVER
 
@@ -190,6 +190,33 @@ def test_a_loss_while_serving_makes_it_smaller_only_when_memory_was_why(
     first, second = run(work())
     assert (first.context_window, second.context_window) == (65_536, window)
     assert bool(second.notes) is (window < 65_536)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+@pytest.mark.parametrize(("killed", "comes_up"), [(1, True), (MOST_KILLED_LOADS, True), (MOST_KILLED_LOADS + 1, False)])
+def test_a_load_that_somebody_kills_is_begun_again_as_it_was_a_few_times(
+    tmp_path: Path, spec: EngineSpec, killed: int, comes_up: bool
+) -> None:
+    """The first `killed` children end by SIGKILL before they are up."""
+    starts = tmp_path / "starts"
+    dying = (
+        f"import os; n = os.open({str(starts)!r}, os.O_CREAT | os.O_WRONLY | os.O_APPEND); os.write(n, b'x')\n"
+        f"if os.fstat(n).st_size <= {killed}: os.kill(os.getpid(), 9)\n"
+    )
+
+    async def work() -> tuple[int, str]:
+        command = (sys.executable, "-c", dying + SIZED, str(PLENTY), "", "6")
+        host = LlamaCppHost(tmp_path / "logs", os.environ, command, recovery=Recovery((0.01,), kernel_kills=Kills()))
+        try:
+            return (await host.ensure(spec)).context_window or 0, "up"
+        except MachineError as error:
+            return 0, error.code
+        finally:
+            await host.close()
+
+    (tmp_path / "logs").mkdir()
+    assert run(work()) == ((65_536, "up") if comes_up else (0, "engine-crashed"))
+    assert len(starts.read_text()) == min(killed, MOST_KILLED_LOADS) + 1
 
 
 def test_a_smaller_engine_is_shared_by_a_launch_that_asks_for_what_it_is(tmp_path: Path, spec: EngineSpec) -> None:

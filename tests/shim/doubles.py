@@ -47,6 +47,9 @@ class OneSession:
     def find(self, token: str) -> Session | None:
         return self.session if token == self.session.token else None
 
+    def awaits(self, token: str) -> bool:
+        return False
+
     def touch(self, session_id: str) -> None:
         self.touched.append(session_id)
 

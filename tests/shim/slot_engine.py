@@ -22,7 +22,10 @@ from agentlaunch.shim.session import Session
 
 @dataclass
 class SlotEngine:
-    """Two slots. `cuts` False: a state serves only prompts that begin with all of it, as a recurrent one does."""
+    """Two slots. `cuts` False: a state serves only prompts that begin with all of it, as a recurrent one does.
+
+    With `steps` each prefill takes one from it before it is answered; `stepping` counts those that have begun.
+    """
 
     folder: Path
     cuts: bool = True
@@ -32,9 +35,12 @@ class SlotEngine:
     slots: list[str] = field(default_factory=lambda: ["", ""])
     calls: list[str] = field(default_factory=list)
     cached: list[int] = field(default_factory=list)
+    choices: list[object] = field(default_factory=list)
     generating: int = 0
     most_at_once: int = 0
     hold: asyncio.Event | None = None
+    steps: asyncio.Semaphore | None = None
+    stepping: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
     arrived: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
 
     def app(self) -> Starlette:
@@ -60,6 +66,9 @@ class SlotEngine:
         assert body["n_predict"] == 0
         text = "".join(map(chr, body["prompt"]))
         self.calls.append(f"prefill {body['id_slot']}")
+        self.stepping.release()
+        if self.steps is not None:
+            await self.steps.acquire()
         self._compute(body["id_slot"], text)
         return JSONResponse({"content": ""})
 
@@ -85,6 +94,7 @@ class SlotEngine:
         body = await request.json()
         self.arrived.release()
         self.calls.append(f"chat {body['id_slot']}")
+        self.choices.append(body.get("tool_choice"))
         return StreamingResponse(self._answer(body), media_type="text/event-stream")
 
     async def _answer(self, body: dict[str, object]) -> AsyncIterator[bytes]:

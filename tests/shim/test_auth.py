@@ -12,7 +12,9 @@ from tests.shim.doubles import PATHS, TOKEN, OneSession, make_app, make_session,
 
 from agentlaunch.core.ir import ChatFault, ErrorKind
 from agentlaunch.core.wire.base import load_wire
+from agentlaunch.shim.application import build_application
 from agentlaunch.shim.auth import find_session, refuse_foreign
+from agentlaunch.shim.upstream import UpstreamClient
 
 PORT = 8123
 
@@ -98,6 +100,7 @@ def test_either_header_opens_the_session(pairs: list[tuple[str, str]]) -> None:
         [("cookie", f"token={TOKEN}")],
     ],
 )
+@pytest.mark.report("B318")
 def test_nothing_else_opens_a_session(pairs: list[tuple[str, str]]) -> None:
     assert find_session(headers(*pairs), OneSession(make_session())) is None
 
@@ -112,6 +115,7 @@ def ask(method: str, path: str, headers: dict[str, str], body: dict[str, object]
 
 
 @pytest.mark.parametrize("wire", PATHS)
+@pytest.mark.report("B318")
 def test_a_missing_token_is_401_in_the_wires_form_and_its_value_is_not_logged(
     wire: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -122,6 +126,31 @@ def test_a_missing_token_is_401_in_the_wires_form_and_its_value_is_not_logged(
     fault = ChatFault(ErrorKind.AUTHENTICATION, message)
     assert answer.content == load_wire(wire).encode_fault(fault).body
     assert "sk-users-own" not in caplog.text + answer.text
+
+
+class Opening(OneSession):
+    """Its session's model is still loading."""
+
+    def find(self, token: str) -> None:
+        return None
+
+    def awaits(self, token: str) -> bool:
+        return token == self.session.token
+
+
+@pytest.mark.parametrize(("token", "status"), [(TOKEN, 503), ("sk-users-own", 401)])
+@pytest.mark.parametrize("wire", PATHS)
+def test_the_token_of_a_session_whose_model_still_loads_is_told_to_ask_again(
+    wire: str, token: str, status: int
+) -> None:
+    async def run() -> httpx.Response:
+        app = build_application(Opening(make_session()), UpstreamClient())
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1:8123") as client:
+            headers = {"authorization": f"Bearer {token}"}
+            return await client.post(PATHS[wire], headers=headers, json=request_body(wire, stream=True))
+
+    answer = asyncio.run(run())
+    assert (answer.status_code, answer.headers.get("retry-after")) == (status, "1" if status == 503 else None)
 
 
 @pytest.mark.parametrize("wire", PATHS)

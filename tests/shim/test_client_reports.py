@@ -31,6 +31,7 @@ AUTH = {"authorization": f"Bearer {TOKEN}"}
 
 
 @pytest.mark.report("B046")
+@pytest.mark.report("B235")
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("wire", PATHS)
 @pytest.mark.parametrize(

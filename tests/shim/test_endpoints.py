@@ -93,6 +93,7 @@ def error_message(response: httpx.Response) -> str:
 # --- models -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.report("B284")
 def test_the_list_of_models_is_the_sessions_model_in_both_shapes() -> None:
     answer = ask("GET", "/v1/models?limit=1000")
     assert answer.json() == {
@@ -108,10 +109,14 @@ def test_a_model_is_found_by_its_name() -> None:
     assert ask("GET", "/v1/models/local-model").json() == MODEL
 
 
-def test_a_model_that_the_session_does_not_have_is_404_and_named() -> None:
-    answer = ask("GET", "/v1/models/vendor/other")
-    assert answer.status_code == 404
-    assert error_message(answer) == "the session has no model `vendor/other`, only `local-model`"
+@pytest.mark.report("B235")
+@pytest.mark.parametrize(
+    "name",
+    ["claude-haiku-4-5-20251001", "haiku", "sonnet[1m]", "opus", "gpt-5-nano", "vendor/other", "m@background"],
+)
+def test_whatever_name_an_agent_looks_a_model_up_by_the_sessions_model_is_told(name: str) -> None:
+    answer = ask("GET", f"/v1/models/{name}")
+    assert (answer.status_code, answer.json()) == (200, {**MODEL, "id": name})
 
 
 def test_health_tells_the_version() -> None:

@@ -101,6 +101,7 @@ def test_a_title_and_another_session_leave_the_conversation_in_its_slot(tmp_path
 
 
 @pytest.mark.report("B183")
+@pytest.mark.report("B181")
 def test_one_request_is_answered_at_a_time_in_the_order_of_their_arrival(tmp_path: Path) -> None:
     async def work() -> SlotEngine:
         engine = SlotEngine(tmp_path, hold=asyncio.Event())
@@ -281,3 +282,66 @@ def test_an_engine_that_knows_no_slots_still_answers(tmp_path: Path) -> None:
     engine = Old(tmp_path)
     run(_sessions(engine, 2))
     assert engine.calls == ["chat 0", "chat 1"]
+
+
+TOOLS = [{"type": "function", "function": {"name": "Write", "description": "Writes. " * 100}}]
+
+
+async def compacted(http: httpx.AsyncClient, words: str) -> None:
+    """A turn with tools, and the same conversation without them, as Codex compacts (facts/agents.md 3.3)."""
+    messages: list[dict[str, str]] = [SYSTEM, {"role": "user", "content": "Mend it"}]
+    summary = [*messages, {"role": "assistant", "content": "Yes."}, {"role": "user", "content": words}]
+    for body in ({"messages": messages, "tools": TOOLS}, {"messages": summary}):
+        response = await http.post("/v1/chat/completions", json={"model": "m", "stream": False, **body})
+        assert response.status_code == 200, response.text
+
+
+def test_a_compaction_without_tools_is_asked_with_those_that_the_engine_has_computed(tmp_path: Path) -> None:
+    async def work() -> SlotEngine:
+        engine = SlotEngine(tmp_path)
+        async with shim_of(engine) as http:
+            await compacted(http, "Summarise.")
+        return engine
+
+    engine = run(work())
+    assert engine.choices == [None, "none"]
+    assert engine.cached[1] > PREFIX + len("Mend it")
+
+
+def test_a_compaction_that_has_no_room_for_the_tools_goes_without(tmp_path: Path) -> None:
+    async def work() -> SlotEngine:
+        engine = SlotEngine(tmp_path)
+        async with shim_of(engine, window=4_000) as http:
+            await compacted(http, "Summarise.")
+        return engine
+
+    assert run(work()).choices == [None, None]
+
+
+def test_a_title_while_a_subagent_works_takes_the_subagent_s_slot_and_not_the_conversation_s(tmp_path: Path) -> None:
+    async def work() -> SlotEngine:
+        engine = SlotEngine(tmp_path)
+        async with shim_of(engine) as http:
+
+            async def ask(system: str, *words: str, tools: bool = True) -> None:
+                messages = [{"role": "system", "content": system}]
+                for number, each in enumerate(words):
+                    messages += [{"role": "assistant", "content": "Yes."}] if number else []
+                    messages.append({"role": "user", "content": each})
+                body = {"model": "m", "stream": False, "messages": messages, **({"tools": TOOLS} if tools else {})}
+                response = await http.post("/v1/chat/completions", json=body)
+                assert response.status_code == 200, response.text
+
+            await ask("Rules. " * 200, "Mend it")
+            await ask("A subagent. ", "Look at it")
+            await ask("A subagent. ", "Look at it", "Go on")
+            await ask("A classifier. ", "Is it safe?", tools=False)
+            await ask("A title. ", "Mend it", tools=False)
+            await ask("Rules. " * 200, "Mend it", "Now commit")
+        return engine
+
+    engine = run(work())
+    assert [call for call in engine.calls if call.startswith("chat")] == [
+        "chat 0", "chat 1", "chat 1", "chat 1", "chat 1", "chat 0",
+    ]  # fmt: skip
+    assert engine.cached[-1] > PREFIX + len("Mend it")

@@ -399,3 +399,43 @@ def test_an_answer_to_a_prompt_that_was_cut_becomes_an_overflow() -> None:
 
     status, message = asyncio.run(run())
     assert (status, message.startswith("prompt is too long")) == (400, True)
+
+
+def test_what_was_kept_here_is_no_failure_of_the_upstream_that_did_not_get_it() -> None:
+    far = {"base_url": "http://192.0.2.1:9", "may_leave": False}
+    router = Router()
+
+    async def run() -> str:
+        async with team(
+            [], [answer(hello("from b"))], router=router, a=far, policy=Policy(privacy="any", fallbacks=("b",))
+        ) as made:
+            return await made.text()
+
+    assert (asyncio.run(run()), router.breakers()) == ("from b", ())
+
+
+def test_an_upstream_that_is_left_alone_learns_nothing_from_those_who_passed_it_by() -> None:
+    clock = [100.0]
+    health = Health(lambda: clock[0], BreakerRules(failures=1, open_s=30))
+
+    async def run() -> tuple[list[int], list[float]]:
+        async with team([error(500)], [error(500), error(429), error(429)], router=Router(health)) as made:
+            await made.ask()
+            clock[0] += 1
+            await made.ask()
+            return made.received, [each.tried_again_in_s for each in health.states()]
+
+    received, waits = asyncio.run(run())
+    assert (received, waits) == ([1, 2], [29.0, 29.0])
+
+
+def test_when_all_others_fail_the_one_that_failed_a_moment_ago_is_asked_after_all() -> None:
+    health = Health(lambda: 100.0, BreakerRules(failures=1, open_s=30))
+
+    async def run() -> tuple[str, list[int]]:
+        primary = [error(500), answer(hello("back"))]
+        async with team(primary, [answer(hello()), error(500)], router=Router(health)) as made:
+            await made.ask()
+            return await made.text(), made.received
+
+    assert asyncio.run(run()) == ("back", [2, 2])

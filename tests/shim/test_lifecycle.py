@@ -161,6 +161,7 @@ def test_the_shim_is_no_child_of_the_launcher_that_becomes_the_agent(home: Home)
 
 
 @real
+@pytest.mark.report("B278")
 def test_eight_launches_at_one_moment_get_one_shim(home: Home) -> None:
     code = (
         "import os, sys\n"
@@ -193,6 +194,7 @@ def test_eight_launches_at_one_moment_get_one_shim(home: Home) -> None:
 
 @real
 @posix
+@pytest.mark.report("B266")
 def test_a_killed_shim_blocks_nothing(home: Home, agent: subprocess.Popen[bytes]) -> None:
     first = home.start()
     left = Path(open_session(home.dirs, home.environment, wish(agent)).session_dir)
@@ -232,6 +234,7 @@ def test_the_end_of_the_agent_closes_its_session_and_idleness_ends_the_shim(
 
 
 @real
+@pytest.mark.report("B277")
 def test_a_shim_that_cannot_start_is_told_with_the_last_lines_of_its_log(home: Home, tmp_path: Path) -> None:
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "uvicorn.py").write_text("raise RuntimeError('half an installation')")
@@ -274,6 +277,7 @@ def start_older(home: Home) -> ShimState:
 
 
 @real
+@pytest.mark.report("B266")
 def test_an_idle_shim_of_another_version_is_replaced(home: Home) -> None:
     older = start_older(home)
     state = home.start()
@@ -331,6 +335,7 @@ def engine_pids(home: Home) -> list[int]:
 
 
 @real
+@pytest.mark.report("B287")
 def test_two_agents_on_one_model_share_its_engine(home: Home, agent: subprocess.Popen[bytes]) -> None:
     grants = [open_session(home.dirs, home.environment, wish(agent, demo_engine(home))) for _ in range(2)]
     (pid,) = engine_pids(home)
@@ -395,6 +400,7 @@ def test_a_launcher_that_is_killed_on_the_way_leaves_no_session(home: Home) -> N
 
 
 @real
+@pytest.mark.report("B277")
 def test_the_engines_own_failure_reaches_the_launcher_and_leaves_nothing(
     home: Home, agent: subprocess.Popen[bytes]
 ) -> None:

@@ -178,6 +178,37 @@ def test_another_engine_gets_no_state_of_this_one(tmp_path: Path, model: Path, c
     assert len({kept.engine for kept in prefix_files.read_kept(tmp_path / "cache" / "prefixes")}) == 2
 
 
+def test_a_subagent_a_classifier_and_a_title_cost_the_conversation_nothing(tmp_path: Path, model: Path) -> None:
+    async def work() -> list[int]:
+        async with shim_with(model, tmp_path) as shim:
+            messages = [system(), user("Mend the parser")]
+            answer = await shim.ask(*messages)
+            for number in range(2):
+                await shim.ask(system("You are a subagent."), user(f"Look at part {number}"))
+            await shim.ask(system("Is this command safe?"), user("rm f"), tools=False)
+            await shim.ask(TITLE, user("Mend the parser"), tools=False)
+            messages += [{"role": "assistant", "content": str(answer["content"])}, user("Go on")]
+            await shim.ask(*messages)
+            return shim.computed
+
+    assert run(work())[-1] <= 60
+
+
+def test_a_compaction_without_tools_costs_its_instruction_alone(tmp_path: Path, model: Path) -> None:
+    """Codex's kind (facts/agents.md 3.3); without the tools the whole conversation is computed again."""
+
+    async def work() -> list[int]:
+        async with shim_with(model, tmp_path) as shim:
+            messages = [system(), user("Mend the parser")]
+            for number in range(3):
+                answer = await shim.ask(*messages)
+                messages += [{"role": "assistant", "content": str(answer["content"])}, user(f"Go on, {number}")]
+            await shim.ask(*messages, user("Summarise all of this."), tools=False)
+            return shim.computed
+
+    assert run(work())[-1] <= 60
+
+
 @pytest.mark.parametrize("kind", TINY_MODELS)
 def test_a_state_that_cannot_be_cut_is_restored_whole(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "tiny.gguf"

@@ -37,6 +37,7 @@ run_server(ServerConfig(preset=preset, on_ready=ready, on_stop=lambda: print("st
 """
 
 
+@pytest.mark.report("B278")
 def test_port_zero_takes_a_free_port_and_listens() -> None:
     with bind(0) as listener:
         socket.create_connection(listener.getsockname(), timeout=30).close()

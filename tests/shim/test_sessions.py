@@ -29,12 +29,20 @@ def table(tmp_path: Path) -> SessionTable:
     return SessionTable(URL, tmp_path / "sessions", clock=lambda: 1000.0)
 
 
+@pytest.mark.report("B318")
 def test_an_opened_session_is_found_by_its_token_and_by_no_other(table: SessionTable, tmp_path: Path) -> None:
     id_ = table.begin(WISH)
     grant = table.finish(id_, ENDPOINT)
     assert grant == SessionGrant(id_, grant.token, URL, "a", 32768, str(tmp_path / "sessions" / id_))
     assert table.find(grant.token) == Session(id_, grant.token, "claude", "a", ENDPOINT, 32768, 4096, SPEC)
     assert [table.find(token) for token in ("", grant.token[:-1], grant.token + "x", "tökén")] == [None] * 4
+
+
+def test_a_token_that_was_chosen_is_awaited_until_its_session_is_open(table: SessionTable) -> None:
+    id_ = table.begin(WISH, "chosen")
+    assert [table.awaits(token) for token in ("chosen", "", "other", "tökén")] == [True, False, False, False]
+    table.finish(id_, ENDPOINT, "chosen")
+    assert (table.awaits("chosen"), table.find("chosen") is not None) == (False, True)
 
 
 def test_ids_and_tokens_differ_between_sessions(table: SessionTable) -> None:

@@ -51,6 +51,7 @@ def test_a_state_file_that_cannot_be_removed_does_not_stop_the_end_of_the_shim(d
     assert dirs.shim_state.is_dir()
 
 
+@pytest.mark.report("B266")
 def test_a_killed_holder_leaves_nothing_that_is_believed(dirs: Dirs) -> None:
     write_state(dirs, STATE)
     code = (

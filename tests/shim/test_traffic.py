@@ -29,6 +29,7 @@ from agentlaunch.shim.traffic import SESSIONS_SHOWN
 PAID = Prices(input_usd=1.0, output_usd=2.0)
 
 
+@pytest.mark.report("B182")
 def test_a_request_that_is_answered_makes_one_whole_row() -> None:
     tested = TestedTraffic()
     trace = tested.traffic.begin(local_session(), "/home/me/app")

@@ -65,6 +65,7 @@ def test_an_engine_that_is_used_again_begins_its_idle_time_anew() -> None:
     assert made == [(), (), (), (), (ReleaseEngine(SPEC),)]
 
 
+@pytest.mark.report("B287")
 def test_two_sessions_on_one_engine_keep_it_until_the_last_ends() -> None:
     engines = frozenset({SPEC})
     both = (seen("1"), seen("2"))

@@ -67,6 +67,7 @@ def test_any_file_is_the_same_to_the_byte_after_two_writes_and_a_restore(
         assert user.file.read_bytes() == content
 
 
+@pytest.mark.report("B261")
 def test_a_second_write_replaces_what_the_first_one_said(tmp_path: Path) -> None:
     user = User(tmp_path)
     user.write()
@@ -83,6 +84,7 @@ def test_a_file_that_was_not_there_goes_and_the_folders_made_for_it(tmp_path: Pa
     assert not user.file.parent.exists()
 
 
+@pytest.mark.report("B261")
 def test_what_the_user_has_changed_since_stays_and_only_our_keys_go(tmp_path: Path) -> None:
     user = User(tmp_path)
     user.write()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from agentlaunch.errors import MachineError
-from agentlaunch.system.files import make_private_dir, write_private
+from agentlaunch.system.files import make_private_dir, replace_file, write_private
 
 
 def test_a_written_file_holds_the_bytes_and_is_readable_by_its_owner_only(tmp_path: Path) -> None:
@@ -57,3 +60,47 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_temporary_one(tmp_path: P
         write_private(path, b"new")
     assert [entry.name for entry in tmp_path.iterdir()] == ["state.json"]
     assert (path / "kept").read_bytes() == b"x"
+
+
+def test_a_file_that_somebody_has_open_is_replaced_once_it_is_let_go() -> None:
+    refusals = [PermissionError(13, "in use"), PermissionError(13, "in use")]
+    waited: list[float] = []
+
+    def replace() -> None:
+        if refusals:
+            raise refusals.pop()
+
+    replace_file(replace, (0.01, 0.05, 0.1), waited.append)
+    assert waited == [0.01, 0.05]
+
+
+def test_a_file_that_is_never_let_go_is_an_error_after_the_last_pause() -> None:
+    waited: list[float] = []
+
+    def replace() -> None:
+        raise PermissionError(13, "in use")
+
+    with pytest.raises(PermissionError):
+        replace_file(replace, (0.01, 0.05), waited.append)
+    assert waited == [0.01, 0.05]
+
+
+AS_ANOTHER = """
+import os, pathlib, sys
+from agentlaunch.errors import MachineError
+from agentlaunch.system.files import write_private
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+try:
+    write_private(pathlib.Path(sys.argv[1]) / "state.json", b"{}")
+except MachineError as error:
+    print(error.code)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can be two users")
+def test_a_folder_that_another_user_laid_out_for_us_is_refused() -> None:
+    with tempfile.TemporaryDirectory() as trap:  # pytest's own folders are closed to others
+        os.chown(trap, 65533, 65533)
+        Path(trap).chmod(0o777)
+        told = subprocess.run([sys.executable, "-c", AS_ANOTHER, trap], capture_output=True, text=True, check=False)
+        assert (told.stdout, list(Path(trap).iterdir())) == ("folder-not-ours\n", []), told.stderr

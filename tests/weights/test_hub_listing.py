@@ -73,7 +73,8 @@ def test_nobody_there_is_said_with_the_address(tmp_path: Path) -> None:
 
 def test_offline_asks_nobody(double: HuggingFaceDouble, settings: HubSettings) -> None:
     error = failure(REPOSITORY, HubSettings(settings.endpoint, settings.cache, is_offline=True))
-    assert (type(error), error.code, error.hint) == (RemoteError, "offline", "unset HF_HUB_OFFLINE, then again")
+    hint = "unset it, leave --offline away, and again"
+    assert (type(error), error.code, error.hint) == (RemoteError, "offline", hint)
     assert double.asked == []
 
 

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Protocol
+from typing import Literal, Protocol
 
 from agentlaunch.core.launch_plan import AgentContext, LaunchPlan
 
 TINY_WINDOW_BELOW_TOKENS = 12_000
 """Below this window a lean launch also gives up the agent's own instructions and its search tools: the agents' own lean
 prompts (3k to 5k tokens, `PromptTokens.lean`) would leave no room for an answer in a window of 8192."""
+
+
+Registry = Literal["npm", "pypi", "page"]
+"""Where an agent's `package` is a name: at npm, at PyPI; or `package` is the page that tells how to install it."""
+
+Evidence = Literal["tool loop", "edits", "plan only"]
+"""What is known to work with the tested version: tools called through the shim and a file written; a file written by
+edits in the answer's text, for an agent without tools; or nothing, since the plan is from the maker's pages alone."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +42,14 @@ class Agent(Protocol):
     title: str
     executable: str
     """The program's name on PATH."""
+    registry: Registry
     package: str
-    """Its npm package."""
+    evidence: Evidence
     tested_version: str
+    """Empty where `evidence` is "plan only"."""
     minimum_version: str
-    """The oldest that wrote and read a file in full, lean and tiny launches against a stub; none older was tried.
+    """Empty where none is known. The oldest that wrote and read a file in full, lean and tiny launches against a stub;
+    none older was tried.
 
     Claude Code 2.1.251 also withstood hostile settings and compacted where planned. Codex 0.142.5 fails with
     `--disable unbounded_connection_retries`, which is why the plan says it by `-c`. OpenCode 1.17.20 could not be
@@ -60,6 +71,12 @@ AGENTS: dict[str, str] = {
     "claude": "agentlaunch.agents.claude_code:ClaudeCode",
     "codex": "agentlaunch.agents.codex:Codex",
     "opencode": "agentlaunch.agents.opencode:OpenCode",
+    "pi": "agentlaunch.agents.pi:Pi",
+    "qwen": "agentlaunch.agents.qwen_code:QwenCode",
+    "copilot": "agentlaunch.agents.copilot:Copilot",
+    "droid": "agentlaunch.agents.droid:Droid",
+    "aider": "agentlaunch.agents.aider:Aider",
+    "goose": "agentlaunch.agents.goose:Goose",
 }
 
 
@@ -68,6 +85,17 @@ def load_agent(name: str) -> Agent:
     module, _, attribute = AGENTS[name].partition(":")
     agent: Agent = getattr(import_module(module), attribute)()
     return agent
+
+
+def install_command(agent: Agent) -> str:
+    """What the user types to install the tested version; for an agent that no registry has, where it is told."""
+    match agent.registry:
+        case "npm":
+            return f"npm install -g {agent.package}@{agent.tested_version}"
+        case "pypi":
+            return f"uv tool install --python 3.12 {agent.package}=={agent.tested_version}"
+        case "page":
+            return f"see {agent.package}"
 
 
 def agent_title(name: str) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from agentlaunch.agents.arguments import Option, find_options, has_option, without_options
-from agentlaunch.agents.base import TINY_WINDOW_BELOW_TOKENS, PromptTokens
+from agentlaunch.agents.base import TINY_WINDOW_BELOW_TOKENS, Evidence, PromptTokens, Registry
 from agentlaunch.agents.claude_window import state_window, tool_output_limits
 from agentlaunch.agents.documents import Document, Json, dump_document, merge, parse_document
 from agentlaunch.agents.instructions import instructions_with
+from agentlaunch.agents.mcp_documents import mcp_document
+from agentlaunch.agents.skills_plugin import skills_plugin
 from agentlaunch.core.launch_environment import LOOPBACK_HOSTS, NO_PROXY_VARIABLES
 from agentlaunch.core.launch_plan import AgentContext, LaunchPlan, OverlayFile
 from agentlaunch.errors import UserError
@@ -57,7 +59,9 @@ class ClaudeCode:
     name = "claude"
     title = "Claude Code"
     executable = "claude"
+    registry: Registry = "npm"
     package = "@anthropic-ai/claude-code"
+    evidence: Evidence = "tool loop"
     tested_version = "2.1.331"
     minimum_version = "2.1.251"
     wire = "anthropic_messages"
@@ -77,19 +81,32 @@ class ClaudeCode:
         theirs = _user_settings(context.arguments)
         path = f"{context.session_dir}/claude-settings.json"
         content = dump_document(merge(_read_settings(theirs, context), _settings(context)))
+        servers = _mcp_files(context)
+        skills = skills_plugin(context)
         return LaunchPlan(
-            # `--tools` takes all words up to the next option, so an option of ours must stand behind it.
+            # `--tools` and `--mcp-config` take all words up to the next option, so one of ours must stand behind them.
             argv=(
                 context.executable,
                 *_lean_options(context),
+                *(word for file in servers for word in ("--mcp-config", file.path)),
+                *skills.options,
                 "--settings",
                 path,
                 *without_options(context.arguments, theirs),
             ),
             unset=("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", *OTHER_CREDENTIALS, *PROVIDER_SWITCHES),
-            files=(OverlayFile(path, content),),
+            files=(OverlayFile(path, content), *servers, *skills.files),
+            links=skills.links,
             notes=("your own --settings are merged with ours",) if theirs else (),
         )
+
+
+def _mcp_files(context: AgentContext) -> tuple[OverlayFile, ...]:
+    """The user's servers beside those that Claude Code knows already: a second `--mcp-config` adds to the first."""
+    if not context.mcp_servers:
+        return ()
+    path = f"{context.session_dir}/claude-mcp.json"
+    return (OverlayFile(path, dump_document(mcp_document(context.mcp_servers))),)
 
 
 def _user_settings(arguments: tuple[str, ...]) -> tuple[Option, ...]:

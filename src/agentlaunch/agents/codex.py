@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
-from agentlaunch.agents.base import PromptTokens
+from agentlaunch.agents.base import Evidence, PromptTokens, Registry
+from agentlaunch.agents.codex_mcp import hand_to_codex
 from agentlaunch.agents.documents import Json, dump_document
 from agentlaunch.agents.instructions import instructions_with
+from agentlaunch.agents.toml_text import toml_string
 from agentlaunch.core.launch_plan import AgentContext, LaunchPlan, OverlayFile
+from agentlaunch.core.skills import skills_text
 
 PROVIDER = "agentlaunch"
 TOKEN_VARIABLE = "AGENTLAUNCH_SESSION_TOKEN"  # noqa: S105 - the variable's name; AGENTLAUNCH_TOKEN is one of `serve`
@@ -48,7 +49,9 @@ class Codex:
     name = "codex"
     title = "Codex CLI"
     executable = "codex"
+    registry: Registry = "npm"
     package = "@openai/codex"
+    evidence: Evidence = "tool loop"
     tested_version = "0.169.0"
     minimum_version = "0.142.5"
     wire = "openai_responses"
@@ -70,13 +73,15 @@ class Codex:
         """
         path = f"{context.session_dir}/codex-models.json"
         argv = [context.executable]
-        overrides = (*_overrides(context), f"model_catalog_json={_toml(path)}")
-        for override in overrides + (_lean_overrides() if context.lean else ()):
+        overrides = (*_overrides(context), f"model_catalog_json={toml_string(path)}")
+        handed = hand_to_codex(context)
+        for override in (*overrides, *(_lean_overrides() if context.lean else ()), *handed.overrides):
             argv += ["-c", override]
         return LaunchPlan(
             argv=(*argv, *context.arguments),
-            env={TOKEN_VARIABLE: context.token},
+            env={TOKEN_VARIABLE: context.token, **handed.env},
             files=(OverlayFile(path, dump_document(_catalogue(context))),),
+            warnings=handed.warnings,
         )
 
 
@@ -94,19 +99,19 @@ def compact_limit(context_window: int, max_output_tokens: int) -> int:
 def _overrides(context: AgentContext) -> tuple[str, ...]:
     provider = ",".join(
         (
-            f"name={_toml(PROVIDER)}",
-            f"base_url={_toml(context.shim_url + '/v1')}",
+            f"name={toml_string(PROVIDER)}",
+            f"base_url={toml_string(context.shim_url + '/v1')}",
             'wire_api="responses"',
-            f"env_key={_toml(TOKEN_VARIABLE)}",
+            f"env_key={toml_string(TOKEN_VARIABLE)}",
             f"stream_idle_timeout_ms={STREAM_IDLE_TIMEOUT_MS}",
             "request_max_retries=1",
-            "stream_max_retries=1",
+            "stream_max_retries=3",
             "supports_websockets=false",
         )
     )
     return (
-        f"model={_toml(context.model)}",
-        f"model_provider={_toml(PROVIDER)}",
+        f"model={toml_string(context.model)}",
+        f"model_provider={toml_string(PROVIDER)}",
         f"model_providers.{PROVIDER}={{{provider}}}",
         f"model_context_window={context.context_window}",
         f"model_auto_compact_token_limit={compact_limit(context.context_window, context.max_output_tokens)}",
@@ -133,8 +138,13 @@ def _output_limit(context: AgentContext) -> int:
 
 
 def _catalogue(context: AgentContext) -> dict[str, Json]:
-    """One entry for our model; the keys that Codex requires were found by leaving one out at a time (1.2)."""
-    instructions = instructions_with(*LEAN_HINTS, *(() if context.lean else FULL_HINTS))
+    """One entry for our model; the keys that Codex requires were found by leaving one out at a time (1.2).
+
+    Codex 0.169.0 finds skills in its own folders alone (`skills.config` only switches those); so the user's are told
+    of in the instructions.
+    """
+    hints = (*LEAN_HINTS, *(() if context.lean else FULL_HINTS))
+    instructions = instructions_with(*hints) + skills_text(context.skills)
     entry: dict[str, Json] = {
         "slug": context.model,
         "display_name": context.model,
@@ -160,8 +170,3 @@ def _catalogue(context: AgentContext) -> dict[str, Json]:
         "input_modalities": ["text"],
     }
     return {"models": [entry]}
-
-
-def _toml(text: str) -> str:
-    """A TOML basic string: JSON's escapes are TOML's, as long as no surrogate pair is written out."""
-    return json.dumps(text, ensure_ascii=False)

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from agentlaunch.system.programs import startable
+
 
 @dataclass(frozen=True)
 class Completed:
@@ -26,10 +28,13 @@ class Run(Protocol):
 
 
 def run_command(argv: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> Completed:
-    """The real one. Its standard input is empty, so that nothing can ask a question."""
+    """The real one. Its standard input is empty, so that nothing can ask a question.
+
+    Raises UserError `argument-not-passable`, on Windows alone.
+    """
     try:
         done = subprocess.run(
-            list(argv),
+            startable(argv, environment),
             env=dict(environment),
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from agentlaunch.errors import AgentlaunchError, Bug, MachineError, RemoteError
 from agentlaunch.system.dirs import Dirs
 from agentlaunch.system.files import make_private_dir, write_private
 from agentlaunch.system.locks import held
+from agentlaunch.system.programs import find_program
 
 INSTALL_TIMEOUT_S = 1800.0
 """200 to 400 MB over a slow line."""
@@ -37,7 +37,7 @@ def install_agent(
 
     Raises MachineError `npm-missing` or `agent-install-busy`, RemoteError `agent-install-failed`.
     """
-    npm = shutil.which("npm", path=environment.get("PATH", ""))
+    npm = find_program("npm", environment)
     if npm is None:
         raise MachineError(
             "npm-missing",
@@ -47,9 +47,13 @@ def install_agent(
     prefix = agent_prefix(agent, dirs)
     with held(prefix.with_name(f"{agent.name}.lock"), wait_s) as ours:
         if not ours:
-            raise MachineError("agent-install-busy", f"another install of `{agent.name}` is still running", "")
+            raise MachineError(
+                "agent-install-busy",
+                f"another install of `{agent.name}` is still running",
+                "wait for it, then repeat the command",
+            )
         if not _is_current(agent, dirs):
-            _install(agent, dirs, npm, environment, (say, run))
+            _install(agent, dirs, str(npm), environment, (say, run))
     return _located(agent, dirs, environment, run)
 
 
@@ -76,9 +80,8 @@ def _install(agent: Agent, dirs: Dirs, npm: str, environment: Mapping[str, str],
     if done.code != 0:
         raise _failed(agent, done, f"npm could not install `{wanted}`")
     program = prefix / "node_modules" / ".bin" / agent.executable
-    checked = run(
-        (shutil.which(program.name, path=str(program.parent)) or str(program), "--version"), environment, 60.0
-    )
+    started = find_program(program.name, {**environment, "PATH": str(program.parent)}) or program
+    checked = run((str(started), "--version"), environment, 60.0)
     if checked.code != 0:
         raise _failed(agent, checked, f"`{wanted}` was installed, but does not start")
     write_private(install_marker(agent, dirs), agent.tested_version.encode())

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentlaunch.agents.base import Agent
+from agentlaunch.agents.base import Agent, install_command
 from agentlaunch.agents.command import Run, run_command
 from agentlaunch.agents.documents import parse_document
 from agentlaunch.errors import MachineError
 from agentlaunch.system.dirs import Dirs
+from agentlaunch.system.programs import find_program
 
 VERSION_TIMEOUT_S = 20.0
 PARENTS_SEARCHED = 6
@@ -57,7 +57,7 @@ def locate_agent(
 
     A copy of ours counts only with its marker, so that an install cut short is never started.
     """
-    path = _on_path(agent, environment) or _installed(agent, dirs)
+    path = find_program(agent.executable, environment) or _installed(agent, dirs)
     if path is None:
         return None
     return LocatedAgent(str(path), _package_version(agent, path) or _asked_version(path, environment, run))
@@ -74,14 +74,8 @@ def require_supported(agent: Agent, located: LocatedAgent) -> None:
     raise MachineError(
         "agent-too-old",
         f"`{located.path}` is {agent.title} {located.version_text}; the oldest that works is {agent.minimum_version}",
-        f"npm install -g {agent.package}@{agent.tested_version}",
+        install_command(agent),
     )
-
-
-def _on_path(agent: Agent, environment: Mapping[str, str]) -> Path | None:
-    """On Windows, `which` adds PATHEXT's endings, so that npm's `claude.cmd` is found."""
-    found = shutil.which(agent.executable, path=environment.get("PATH", ""))
-    return None if found is None else Path(found).absolute()
 
 
 def _installed(agent: Agent, dirs: Dirs) -> Path | None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from agentlaunch.agents.base import TINY_WINDOW_BELOW_TOKENS, PromptTokens
+from typing import assert_never
+
+from agentlaunch.agents.base import TINY_WINDOW_BELOW_TOKENS, Evidence, PromptTokens, Registry
 from agentlaunch.agents.documents import Document, Json, dump_document, merge, parse_document
 from agentlaunch.agents.instructions import instructions_with
 from agentlaunch.core.launch_plan import AgentContext, LaunchPlan
+from agentlaunch.core.mcp import HttpServer, McpServer, StdioServer
 from agentlaunch.core.policy import Role
 from agentlaunch.errors import UserError
 
 PROVIDER = "agentlaunch"
 CONFIG_VARIABLE = "OPENCODE_CONFIG_CONTENT"
+LSP_DOWNLOAD_OFF = "OPENCODE_DISABLE_LSP_DOWNLOAD"
 EVENT_TIMEOUT_MS = 3_600_000
 """OpenCode resends after five minutes of silence (facts/agents.md 4.6); a cold prefill may take longer."""
 
@@ -33,7 +37,9 @@ class OpenCode:
     name = "opencode"
     title = "OpenCode"
     executable = "opencode"
+    registry: Registry = "npm"
     package = "opencode-ai"
+    evidence: Evidence = "tool loop"
     tested_version = "1.18.33"
     minimum_version = "1.15.13"
     wire = "openai_chat"
@@ -46,13 +52,15 @@ class OpenCode:
     def plan(self, context: AgentContext) -> LaunchPlan:
         """Our configuration in the environment, merged over the user's own in the same variable."""
         theirs = _user_config(context)
-        config = merge(merge(_lean_config(context), theirs), _config(context))
+        config = merge(merge(merge(_lean_config(context), _handed_on(context)), theirs), _config(context))
         return LaunchPlan(
             argv=(context.executable, *context.arguments),
             env={
                 CONFIG_VARIABLE: dump_document(config),
                 "OPENCODE_DISABLE_AUTOUPDATE": "1",
                 "OPENCODE_DISABLE_MODELS_FETCH": "1",
+                # Language servers that are installed still run; none is fetched unless the user says so (report B249).
+                LSP_DOWNLOAD_OFF: context.environment.get(LSP_DOWNLOAD_OFF, "1"),
             },
             notes=(f"your own {CONFIG_VARIABLE} is merged with ours",) if theirs else (),
         )
@@ -117,8 +125,29 @@ def _lean_config(context: AgentContext) -> Document:
         return config
     tiny = TINY_TOOLS_OFF if context.context_window < TINY_WINDOW_BELOW_TOKENS else ()
     prompt = instructions_with("File paths are absolute.")
+    off = (*LEAN_TOOLS_OFF, *tiny)
     return {
         **config,
-        "tools": dict.fromkeys((*LEAN_TOOLS_OFF, *tiny), False),
+        "tools": {name: False for name in off if not (name == "skill" and context.skills_dir)},
         "agent": {"build": {"prompt": prompt}, "plan": {"prompt": prompt}},
     }
+
+
+def _handed_on(context: AgentContext) -> Document:
+    """The user's MCP servers and skills, beside those in OpenCode's own files (1.18.33: both are merged by name)."""
+    config: Document = {}
+    if context.mcp_servers:
+        config["mcp"] = {server.name: _server(server) for server in context.mcp_servers}
+    if context.skills_dir:
+        config["skills"] = {"paths": [context.skills_dir]}
+    return config
+
+
+def _server(server: McpServer) -> Document:
+    match server:
+        case StdioServer(_, command, args, env):
+            return {"type": "local", "command": [command, *args], "environment": dict(env), "enabled": True}
+        case HttpServer(_, url, headers):
+            return {"type": "remote", "url": url, "headers": dict(headers), "enabled": True}
+        case _:
+            assert_never(server)

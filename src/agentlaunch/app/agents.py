@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agentlaunch.agents.base import AGENTS, Agent, load_agent
+from agentlaunch.agents.base import AGENTS, Agent, install_command, load_agent
 from agentlaunch.agents.locate import LocatedAgent, locate_agent, require_supported
+from agentlaunch.app.offline import require_network
 from agentlaunch.app.talk import agrees
 from agentlaunch.errors import MachineError, UserError
 
@@ -32,16 +33,18 @@ def find_or_install(agent: Agent, order: LaunchOrder, world: World) -> LocatedAg
 
 
 def _install(agent: Agent, order: LaunchOrder, world: World) -> LocatedAgent:
+    by_hand = install_command(agent)
+    missing = f"{agent.title} is not installed: there is no `{agent.executable}` on PATH"
+    if agent.registry != "npm":
+        raise MachineError("agent-missing", missing, by_hand)
+    require_network(missing, by_hand, world)
     question = f"{agent.title} is not installed. Install {agent.package}@{agent.tested_version} with npm?"
     if not agrees(question, world.talk, yes=order.yes):
-        raise MachineError(
-            "agent-missing",
-            f"{agent.title} is not installed: there is no `{agent.executable}` on PATH",
-            f"add --yes, or: npm install -g {agent.package}@{agent.tested_version}",
-        )
+        raise MachineError("agent-missing", missing, f"add --yes, or: {by_hand}")
     from agentlaunch.agents.install import install_agent
 
-    return install_agent(agent, world.dirs, world.environment, world.talk.say)
+    with world.talk.waiting(f"installing {agent.title}"):
+        return install_agent(agent, world.dirs, world.environment, world.talk.say)
 
 
 def _check_version(agent: Agent, located: LocatedAgent) -> None:

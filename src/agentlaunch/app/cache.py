@@ -24,12 +24,27 @@ class CachedPrefix:
 
 
 @dataclass(frozen=True)
+class RefusedPrefixes:
+    """Why a model's prefixes are not all kept; `at` in Unix seconds."""
+
+    model: str
+    reason: str
+    at: float
+
+
+@dataclass(frozen=True)
 class PrefixCache:
-    """What the folder holds, the last used first; after a removal, what it held."""
+    """What the folder holds, the last used first; after a removal, what it held.
+
+    `openings` is how many agents' first requests are remembered for pre-warming; `refusals` are the engines whose
+    prefixes are not kept, or only whole ones.
+    """
 
     folder: Path
     prefixes: tuple[CachedPrefix, ...]
     is_cleared: bool = False
+    openings: int = 0
+    refusals: tuple[RefusedPrefixes, ...] = ()
 
     @property
     def size_bytes(self) -> int:
@@ -40,12 +55,20 @@ class PrefixCache:
 def run_cache(action: str, dirs: Dirs) -> PrefixCache:
     """`list` looks, `clear` removes, also while engines run: they then compute. Raises UserError `unknown-action`."""
     from agentlaunch.shim import prefix_files
+    from agentlaunch.shim.prewarm_files import count_openings
 
+    folder = dirs.prefixes
+    openings = count_openings(folder)
     match action:
         case "list":
-            return PrefixCache(dirs.prefixes, tuple(map(_cached, prefix_files.read_kept(dirs.prefixes))))
+            prefixes = tuple(map(_cached, prefix_files.read_kept(folder)))
+            refusals = tuple(
+                RefusedPrefixes(one.model, one.reason, one.at) for one in prefix_files.read_refusals(folder)
+            )
+            return PrefixCache(folder, prefixes, openings=openings, refusals=refusals)
         case "clear":
-            return PrefixCache(dirs.prefixes, tuple(map(_cached, prefix_files.clear(dirs.prefixes))), is_cleared=True)
+            cleared = tuple(map(_cached, prefix_files.clear(folder)))
+            return PrefixCache(folder, cleared, is_cleared=True, openings=openings)
         case _:
             known = ", ".join(ACTIONS)
             raise UserError("unknown-action", f"unknown action `{action}`", f"agentlaunch cache list (known: {known})")

@@ -116,7 +116,9 @@ def read_machine_file(path: Path, table: GpuTable) -> DescribedMachine:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError("bad-machine-file", f"`{path}` is not TOML: {error}", "see docs/choosing-a-model.md") from error
     except OSError as error:
-        raise UserError("bad-machine-file", f"cannot read `{path}`: {error.strerror or error}") from error
+        raise UserError(
+            "bad-machine-file", f"cannot read `{path}`: {error.strerror or error}", f"see what is there: ls -l {path}"
+        ) from error
     _check_keys(values, _KEYS, path, "")
     cores = _number(values, "cores", path, "")
     if cores is not None and cores != int(cores):

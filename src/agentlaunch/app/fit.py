@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agentlaunch.app.bench_store import with_measured
 from agentlaunch.app.knowledge import load_knowledge
 from agentlaunch.app.machine import THIS_MACHINE, MachineFlags, look_at
 from agentlaunch.app.prompts import DEFAULT_AGENT, demand_of
@@ -71,6 +72,9 @@ def fit(order: FitOrder, world: World) -> Fitted:
         if quant is None or tried.name.lower() == quant.lower()
         for context in _contexts(order, model)
     )
+    if not order.machine.are_given:
+        best, *rest = with_measured((best, *table), demand, world.dirs, path)
+        table = tuple(rest)
     return Fitted(order, model, report, machine_of(report, knowledge.calibration), demand, best, table, path)
 
 

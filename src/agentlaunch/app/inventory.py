@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from agentlaunch.agents.base import AGENTS, load_agent
 from agentlaunch.agents.command import Completed
 from agentlaunch.agents.locate import locate_agent, parse_version
 from agentlaunch.probes.servers.finding import ANSWER_LIMIT_S, LOOPBACK, ask
+from agentlaunch.system.programs import find_program
 
 if TYPE_CHECKING:
     from agentlaunch.probes.servers.base import ServedModel
@@ -126,7 +126,7 @@ def _lm_studio(environment: Mapping[str, str]) -> FoundRuntime:
 
 
 def _on_path(program: str, environment: Mapping[str, str]) -> bool:
-    return shutil.which(program, path=environment.get("PATH", "")) is not None
+    return find_program(program, environment) is not None
 
 
 def _own_port(host: str) -> int | None:

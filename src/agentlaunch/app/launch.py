@@ -13,13 +13,16 @@ from typing import NoReturn
 from agentlaunch.agents.base import TINY_WINDOW_BELOW_TOKENS, Agent
 from agentlaunch.agents.locate import LocatedAgent
 from agentlaunch.app.agents import find_agent, find_or_install
+from agentlaunch.app.handed import NOTHING_HANDED, Handed, link_folders, read_handed
+from agentlaunch.app.key_variables import key_variables
 from agentlaunch.app.limits import LEAN_BELOW_TOKENS, max_output_for
 from agentlaunch.app.models import ModelTarget, resolve_model
-from agentlaunch.app.orders import LaunchOrder, write_record
+from agentlaunch.app.orders import LaunchFlags, LaunchOrder, ModelFlags, settings_for, write_record
 from agentlaunch.app.session_routing import choose_routing
 from agentlaunch.app.weights_use import note_use
 from agentlaunch.app.window import Terms
 from agentlaunch.app.world import World
+from agentlaunch.core.endpoint import Endpoint
 from agentlaunch.core.engine import EngineSpec
 from agentlaunch.core.launch_environment import launch_environment, proxy_note
 from agentlaunch.core.launch_plan import AgentContext, LaunchPlan
@@ -34,6 +37,9 @@ from agentlaunch.system.process import identify
 MASK = "********"
 """Stands for the session's token where a plan is shown."""
 
+ONE_ANSWER = {"claude": "-p", "codex": "exec", "opencode": "run"}
+"""What an agent wants before a prompt that is to be answered without a terminal (facts/agents.md 8)."""
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -45,6 +51,7 @@ class Prepared:
     model: ModelTarget
     context_window: int
     routing: SessionRouting | None = None
+    handed: Handed = NOTHING_HANDED
 
     @property
     def lean(self) -> bool:
@@ -73,15 +80,16 @@ def prepare(order: LaunchOrder, world: World) -> Prepared:
     Raises UserError for what was ordered, MachineError for what is missing.
     """
     agent = find_agent(order.agent)
+    handed = read_handed(order)
     program = find_or_install(agent, order, world)
     resolved = resolve_model(order.model, world, Terms(order.agent, order.lean, order.yes, order.force))
     routing = choose_routing(order.model, resolved, world)
     model = replace(routing.target, notes=(*routing.notes, *routing.target.notes))
-    return Prepared(order, agent, program, model, model.context_window, routing.session)
+    return Prepared(order, agent, program, model, model.context_window, routing.session, handed)
 
 
 def rehearse(prepared: Prepared, world: World) -> DryRun:
-    """The plan with a masked token; nothing is started, opened or written."""
+    """The plan with a masked token and masked secrets of MCP servers; nothing is started, opened or written."""
     url = world.shims.url()
     grant = SessionGrant(
         id="SESSION",
@@ -91,7 +99,8 @@ def rehearse(prepared: Prepared, world: World) -> DryRun:
         context_window=prepared.context_window,
         session_dir=str(world.dirs.sessions / "SESSION"),
     )
-    return DryRun(prepared, _plan(prepared, grant, world), url, (grant.session_dir,))
+    masked = replace(prepared, handed=prepared.handed.masked(MASK))
+    return DryRun(prepared, _plan(masked, grant, world), url, (grant.session_dir,))
 
 
 def run(prepared: Prepared, world: World) -> NoReturn:
@@ -102,10 +111,12 @@ def run(prepared: Prepared, world: World) -> NoReturn:
         plan = _plan(granted, grant, world)
         for file in plan.files:
             write_private(Path(file.path), file.content.encode())
+        link_folders(plan.links)
         write_record(_as_recorded(granted), world.dirs)
         if isinstance(granted.model.target, EngineSpec):
             note_use(granted.model.target.model_path, world.dirs, time())
-        for line in banner(granted, grant.url, str(shim_log(world.dirs))):
+        told = (f"  {warning}" for warning in plan.warnings)
+        for line in (*banner(granted, grant.url, str(shim_log(world.dirs))), *told, *_terminal_note(granted, world)):
             world.talk.say(line)
         world.become(plan.argv, launch_environment(world.environment, plan))
     raise Bug("launch-returned", "the agent's process returned to its launcher")
@@ -127,6 +138,7 @@ def _session(prepared: Prepared, world: World) -> Iterator[SessionGrant]:
         max_output_tokens=prepared.max_output_tokens,
         routing=prepared.routing,
         project=str(world.folder),
+        variant=_variant(prepared, world),
     )
     with world.talk.waiting(f"loading `{model.name}`"):
         grant = world.shims.open_session(request, prepared.order.idle_seconds)
@@ -135,6 +147,13 @@ def _session(prepared: Prepared, world: World) -> Iterator[SessionGrant]:
     finally:
         with suppress(AgentlaunchError):
             world.shims.close_session(grant.id)
+
+
+def _variant(prepared: Prepared, world: World) -> str:
+    """What the agent's first prompt depends on beside the folder; empty where it is not to be computed beforehand."""
+    if not settings_for(ModelFlags(), LaunchFlags(), world).prewarm.value:
+        return ""
+    return f"{prepared.order.agent} {prepared.program.version_text} {'lean' if prepared.lean else 'full'}"
 
 
 def _plan(prepared: Prepared, grant: SessionGrant, world: World) -> LaunchPlan:
@@ -151,8 +170,23 @@ def _plan(prepared: Prepared, grant: SessionGrant, world: World) -> LaunchPlan:
         environment=world.environment,
         user_files=_read_user_files(prepared, world),
         routed_roles=_routed_roles(prepared),
+        mcp_servers=prepared.handed.servers,
+        skills_dir=prepared.order.skills,
+        skills=prepared.handed.skills,
     )
-    return prepared.agent.plan(context)
+    return _without_keys(prepared.agent.plan(context), prepared, world)
+
+
+def _without_keys(plan: LaunchPlan, prepared: Prepared, world: World) -> LaunchPlan:
+    """The plan that also takes away the variables with upstreams' keys; what the agent's own plan sets is no key."""
+    routed = () if prepared.routing is None else prepared.routing.upstreams
+    keys = [each.key for each in (prepared.model.target, *routed) if isinstance(each, Endpoint)]
+    found = key_variables(prepared.order.model.key_variable, keys, world)
+    more = tuple(name for name in found if name not in plan.env and name not in plan.unset)
+    if not more:
+        return plan
+    note = f"not in the agent's environment, since the local server presents upstreams' keys: {', '.join(more)}"
+    return replace(plan, unset=(*plan.unset, *more), notes=(*plan.notes, note))
 
 
 def _routed_roles(prepared: Prepared) -> frozenset[Role]:
@@ -204,6 +238,21 @@ def _window_note(prepared: Prepared) -> tuple[str, ...]:
     return (f"too small for {title}: its first prompt of about {prompt} tokens leaves no room for an answer; {helps}",)
 
 
+def _terminal_note(prepared: Prepared, world: World) -> tuple[str, ...]:
+    """Where nobody can type, an agent that was given nothing to do ends with an error of its own (report B288)."""
+    word = ONE_ANSWER.get(prepared.order.agent)
+    if word is None or prepared.order.arguments or world.talk.is_interactive:
+        return ()
+    return (f"  there is no terminal; for one answer: agentlaunch {prepared.order.agent} -- {word} 'PROMPT'",)
+
+
+def _background_note(prepared: Prepared) -> str:
+    """Where titles, summaries and subagents go: agents' own defaults send them to their makers (report B231)."""
+    routed = " and ".join(sorted(_routed_roles(prepared)))
+    elsewhere = f"; {routed} by your policy's routes" if routed else ""
+    return f"titles, summaries and subagents ask `{prepared.model.name}` as well{elsewhere}"
+
+
 def _lean_text(prepared: Prepared) -> str:
     if not prepared.lean:
         return ""
@@ -215,4 +264,12 @@ def notes(rehearsal: DryRun, world: World) -> tuple[str, ...]:
     """Everything worth knowing about a plan that is not in it."""
     proxy = proxy_note(world.environment)
     prepared = rehearsal.prepared
-    return (*_window_note(prepared), *prepared.model.notes, *rehearsal.plan.notes, *((proxy,) if proxy else ()))
+    background = _background_note(prepared)
+    return (
+        *_window_note(prepared),
+        *prepared.model.notes,
+        *rehearsal.plan.warnings,
+        *rehearsal.plan.notes,
+        background,
+        *((proxy,) if proxy else ()),
+    )

@@ -37,7 +37,9 @@ def last_lines(path: Path, count: int) -> tuple[list[str], int]:
             lines = file.read().decode("utf-8", "replace").splitlines()
             return list(deque(lines, count)), end
     except OSError as error:
-        raise MachineError("log-unreadable", f"cannot read `{path}`: {error.strerror or error}") from error
+        raise MachineError(
+            "log-unreadable", f"cannot read `{path}`: {error.strerror or error}", f"see who may: ls -l {path}"
+        ) from error
 
 
 def follow(path: Path, position: int, wait: Callable[[], None]) -> Iterator[str]:

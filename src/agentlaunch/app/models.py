@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentlaunch.app.llama_engine import llama_engine
+from agentlaunch.app.offline import require_network
 from agentlaunch.app.ollama_models import RUNTIME as OLLAMA
 from agentlaunch.app.ollama_models import find_tag, ollama_model
 from agentlaunch.app.orders import ModelOrder
@@ -192,6 +193,7 @@ def _fetched(
     from agentlaunch.app.weights import pull
 
     order, terms = ordered
+    require_network(missing.message, wanted.again, world)
     if not agrees(f"`{wanted.name}`{size} is not on this machine. Fetch it?", world.talk, yes=terms.yes):
         raise missing
     with world.talk.transferring() as on_progress:
@@ -257,6 +259,7 @@ def _demo_file(world: World, *, yes: bool) -> Path:
     found = find_demo_model(world.dirs)
     if found is not None:
         return found
+    require_network("the model `demo` is not installed", "agentlaunch models pull demo", world)
     question = "The demo model (SmolLM2-135M, 100 MB) is not installed. Fetch it?"
     if agrees(question, world.talk, yes=yes):
         return install_demo_model(world.dirs, world.run)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agentlaunch.app.offline import refuse_far_offline
 from agentlaunch.core.engine import EngineSpec
 from agentlaunch.errors import UserError
 
@@ -58,6 +59,7 @@ def ollama_model(tag: str, order: ModelOrder, terms: Terms, world: World) -> Oll
             "leave --runtime away, or name a model of Ollama's: ollama list",
         )
     address = find_address(world.environment)
+    refuse_far_offline("OLLAMA_HOST", address.base_url, world)
     window = _window(tag, order, terms, world, address)
     spec = EngineSpec(
         model_path=tag,

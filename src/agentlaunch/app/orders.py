@@ -49,7 +49,8 @@ class ModelOrder:
 
 @dataclass(frozen=True)
 class LaunchOrder:
-    """One launch. `lean` None: the window decides."""
+    """One launch. `lean` None: the window decides. `mcp` is a file of MCP servers and `skills` a folder of skills for
+    the agent, absolute; empty for none."""
 
     agent: str
     model: ModelOrder
@@ -58,6 +59,8 @@ class LaunchOrder:
     idle_seconds: int | None = None
     yes: bool = False
     force: bool = False
+    mcp: str = ""
+    skills: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,8 @@ class LaunchFlags:
     lean: bool | None = None
     yes: bool = False
     force: bool = False
+    mcp: str | None = None
+    skills: str | None = None
 
 
 def choose_launch(
@@ -97,7 +102,14 @@ def choose_launch(
         idle_seconds=_ordered_idle_seconds(settings),
         yes=settings.yes.value,
         force=flags.force,
+        mcp=_absolute(flags.mcp, world),
+        skills=_absolute(flags.skills, world),
     )
+
+
+def _absolute(path: str | None, world: World) -> str:
+    """As `again` needs it, which may run in another folder."""
+    return str(world.folder / Path(path).expanduser()) if path else ""
 
 
 def _ordered_idle_seconds(settings: Settings) -> int | None:
@@ -220,9 +232,11 @@ def read_record(dirs: Dirs) -> LaunchOrder | None:
             "arguments": list(arguments),
             "idle_seconds": int() | None as idle_seconds,
             "force": bool(force),
+            **handed,
         } if all(isinstance(word, str) for word in arguments):
             model = ModelOrder(name, context, _kv_type(kv), upstream, key_variable, **_recorded(rest))
-            return LaunchOrder(agent, model, lean, tuple(arguments), idle_seconds, force=force)
+            mcp, skills = str(handed.get("mcp", "")), str(handed.get("skills", ""))
+            return LaunchOrder(agent, model, lean, tuple(arguments), idle_seconds, force=force, mcp=mcp, skills=skills)
         case _:
             return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,7 +22,7 @@ from agentlaunch.app.world import World
 from agentlaunch.errors import MachineError, UserError
 from agentlaunch.shim.protocol import OpenSession
 from agentlaunch.system.dirs import usage_path
-from agentlaunch.system.files import make_private_dir
+from agentlaunch.system.files import make_private_dir, open_log
 
 TOKEN_VARIABLE = "AGENTLAUNCH_TOKEN"  # noqa: S105 - a variable's name
 
@@ -105,7 +106,7 @@ def serve(order: ServeOrder, world: World, on_ready: Callable[[Served], None]) -
     from agentlaunch.runtimes.hosts import RuntimeHosts
     from agentlaunch.shim.server import PresetSession, ServerConfig, run_server
 
-    with _logging_to(world.dirs.logs / "serve.log"), ExitStack() as loading:
+    with logging_to(world.dirs.logs / "serve.log"), ExitStack() as loading:
         loading.enter_context(world.talk.waiting(f"loading `{model.name}`"))
 
         def ready(url: str) -> None:
@@ -123,7 +124,7 @@ def serve(order: ServeOrder, world: World, on_ready: Callable[[Served], None]) -
 
 
 @contextmanager
-def _logging_to(path: Path) -> Iterator[None]:
+def logging_to(path: Path) -> Iterator[None]:
     """What the server logs goes to a file, warnings and worse; stderr has the one line that `serve` ends with.
 
     A file that cannot be written is no reason not to serve.
@@ -131,6 +132,7 @@ def _logging_to(path: Path) -> Iterator[None]:
     handler: logging.Handler
     try:
         make_private_dir(path.parent)
+        os.close(open_log(path, os.O_APPEND))  # logging would make it as the umask says
         handler = logging.FileHandler(path, encoding="utf-8")
     except (MachineError, OSError):
         handler = logging.NullHandler()

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from agentlaunch.app.offline import refuse_far_offline
 from agentlaunch.core.addresses import is_loopback
 from agentlaunch.core.endpoint import Endpoint
+from agentlaunch.core.offline import is_offline
 from agentlaunch.core.policy import LOCAL
 from agentlaunch.errors import UserError
 
@@ -46,7 +48,7 @@ def choose_routing(order: ModelOrder, target: ModelTarget, world: World) -> Rout
     policy = _permitted(in_force, [*_far((target.target,)), *_far(named)])
     policy = replace(policy, fallbacks=(*(_reference(each) for each in order.fallbacks), *policy.fallbacks))
     others, notes = _from_policy(policy, {endpoint.name for endpoint in named}, world)
-    if in_force.policy.privacy == "local-only":
+    if in_force.policy.privacy == "local-only" or is_offline(world.environment):
         others = tuple(endpoint for endpoint in others if is_loopback(endpoint.base_url))
     own = target.target
     if isinstance(own, Endpoint):
@@ -96,6 +98,7 @@ def _named(reference: str, world: World) -> Endpoint:
     from agentlaunch.app.upstreams import endpoint_named
 
     endpoint = endpoint_named(reference, world)
+    refuse_far_offline(endpoint.name, endpoint.base_url, world)
     if not (endpoint.may_leave or is_loopback(endpoint.base_url)):
         raise UserError(
             "consent-needed",

@@ -191,4 +191,7 @@ def _kill(state: ShimState) -> None:
 
     if is_alive(ProcessId(state.pid, state.started)):
         with contextlib.suppress(OSError):
-            os.kill(state.pid, signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
+            if sys.platform == "win32":
+                os.kill(state.pid, signal.SIGTERM)  # TerminateProcess there
+            else:
+                os.kill(state.pid, signal.SIGKILL)

@@ -11,8 +11,7 @@ from agentlaunch.errors import AgentlaunchError, MachineError
 
 def main() -> int:
     """Run the shim of this user to its end; the exit code. What went wrong is told to the launcher and to the log."""
-    if sys.platform != "win32":
-        _leave_parent()
+    _leave_parent()
     try:
         _run()
     except AgentlaunchError as error:
@@ -32,9 +31,9 @@ def _tell_failure(sentence: str) -> None:
 def _leave_parent() -> None:
     """Become a child of init: the launcher turns into the agent, and whoever kills its process tree must not kill us.
 
-    Done before anything is imported, so it costs a millisecond.
+    Done before anything is imported, so it costs a millisecond. On Windows the start's flags do it.
     """
-    if os.fork() != 0:
+    if sys.platform != "win32" and os.fork() != 0:
         os._exit(0)
 
 
@@ -50,9 +49,12 @@ def _run() -> None:
     from agentlaunch.shim.watch import read_idle_policy
     from agentlaunch.system.dirs import find_dirs, usage_path
     from agentlaunch.system.locks import held
+    from agentlaunch.system.log_lines import OneLineFormatter
     from agentlaunch.system.process import identify
 
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
+    handler = logging.StreamHandler()
+    handler.setFormatter(OneLineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.INFO)
     for talkative in ("httpx", "uvicorn.error"):  # the one would log every request, the other each start and end
         logging.getLogger(talkative).setLevel(logging.WARNING)
     dirs = find_dirs(os.environ)
@@ -72,6 +74,7 @@ def _run() -> None:
             control_token=token,
             sessions_dir=dirs.sessions,
             usage_path=usage_path(dirs),
+            openings_dir=dirs.prefixes,
             reference=reference_prices(),
             idle=read_idle_policy(os.environ),
             on_ready=on_ready,

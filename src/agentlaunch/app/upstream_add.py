@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agentlaunch.app.offline import refuse_far_offline
 from agentlaunch.app.talk import agrees
 from agentlaunch.app.upstream_facts import forget_facts, write_facts
 from agentlaunch.app.upstream_keys import check_variable, find_key, forget_key, keep_key, read_key_file
@@ -179,6 +180,7 @@ def _asked(draft: StoredUpstream, kind: UpstreamKind, world: World) -> tuple[tup
     from agentlaunch.upstreams.survey import Listed
 
     try:
+        refuse_far_offline(draft.name, draft.url, world)
         key = find_key(draft, world)
     except AgentlaunchError as missing:
         return (), (f"not asked for its models: {missing.message}",)

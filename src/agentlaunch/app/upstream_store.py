@@ -134,7 +134,9 @@ def _read(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise _bad(path, "is not UTF-8") from error
     except OSError as error:
-        raise MachineError("folder-not-usable", f"cannot read `{path}`: {error.strerror or error}") from error
+        raise MachineError(
+            "folder-not-usable", f"cannot read `{path}`: {error.strerror or error}", f"see who may: ls -l {path}"
+        ) from error
 
 
 def _bad(path: Path, why: str) -> UserError:

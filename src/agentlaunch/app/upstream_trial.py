@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from typing import TYPE_CHECKING, assert_never
 
+from agentlaunch.app.offline import refuse_far_offline
 from agentlaunch.app.upstream_add import survey_of
 from agentlaunch.app.upstream_facts import write_facts
 from agentlaunch.app.upstream_keys import find_key
@@ -72,6 +73,7 @@ def try_upstream(name: str, world: World) -> Trial:
     upstream = find_upstream(head, world.dirs)
     from agentlaunch.upstreams.kind import load_kind
 
+    refuse_far_offline(head, upstream.url, world)
     if not upstream.may_leave:
         upstream = replace(upstream, may_leave=consent(head, upstream.url, world, yes=False))
     key = find_key(upstream, world)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from agentlaunch.app.offline import refuse_far_offline
 from agentlaunch.app.talk import agrees
 from agentlaunch.app.upstream_facts import read_facts
 from agentlaunch.app.upstream_keys import find_key, variable_key
@@ -180,6 +181,7 @@ def _typed_endpoint(kind: str, url: str | None, order: ModelOrder, world: World,
 
 def _consented(endpoint: Endpoint, world: World, *, yes: bool) -> Endpoint:
     """The endpoint of a launch: it is of no use where nothing may be sent to it. Raises UserError `consent-needed`."""
+    refuse_far_offline(endpoint.name, endpoint.base_url, world)
     may_leave = endpoint.may_leave or consent(endpoint.name, endpoint.base_url, world, yes=yes)
     return replace(endpoint, may_leave=may_leave)
 

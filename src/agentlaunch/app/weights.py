@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agentlaunch.app.offline import refuse_offline, require_network
 from agentlaunch.app.talk import agrees
 from agentlaunch.app.weights_list import catalogue_id, files_here, fit_of
+from agentlaunch.core.addresses import is_loopback
 from agentlaunch.core.weight_names import (
     HubReference,
     Incomplete,
@@ -23,6 +24,7 @@ from agentlaunch.core.weight_names import (
     weight_sets,
 )
 from agentlaunch.errors import AgentlaunchError, Interrupted, MachineError, RemoteError, UserError
+from agentlaunch.system.programs import find_program
 from agentlaunch.weights.hub_settings import HubSettings, read_hub_settings
 from agentlaunch.weights.hugging_face import RepositoryListing, list_repository, offline
 from agentlaunch.weights.progress import OnProgress, Progress, size_text
@@ -110,6 +112,8 @@ def _demo(order: PullOrder, world: World) -> Pulled:
     from agentlaunch.runtimes.demo_model import find_demo_model, install_demo_model
 
     found = find_demo_model(world.dirs)
+    if found is None:
+        require_network("the model `demo` is not installed", order.again, world)
     path = found or install_demo_model(world.dirs, world.run)
     return Pulled(order.name, path, "Q4_1", path.stat().st_size, was_here=found is not None)
 
@@ -163,7 +167,7 @@ def _has_only_ollama(model: Model, world: World) -> bool:
 
     if not model.ollama or find_spec("huggingface_hub") is not None:
         return False
-    return shutil.which("ollama", path=world.environment.get("PATH", "")) is not None
+    return find_program("ollama", world.environment) is not None
 
 
 def _fitting_quant(model: Model, order: PullOrder, knowledge: Knowledge, world: World) -> str:
@@ -208,6 +212,8 @@ def _from_hub(
     if here is not None:
         return Pulled(_called(reference, here.quant, model), here.path, here.quant, here.size_bytes, was_here=True)
     settings = read_hub_settings(world.environment)
+    may_go = refuse_offline if is_loopback(settings.endpoint) else require_network
+    may_go(f"`{reference}` is not here", order.again, world)
     if settings.is_offline:
         raise offline(f"`{reference}` is not here")
     with world.talk.waiting(f"asking for the files of `{reference.repository}`"):
@@ -316,6 +322,7 @@ def _through_ollama(tag: str, order: PullOrder, world: World, on_progress: OnPro
     from agentlaunch.runtimes.ollama_files import find_weights
 
     was_here = find_tag((tag,), world) is not None
+    require_network(f"Ollama would fetch `{tag}`", order.again, world)
     last = Progress("fetching", 0, 0)
 
     def note(status: str, completed: int, total: int) -> None:

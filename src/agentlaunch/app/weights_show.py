@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agentlaunch.app.verify_store import verified_score
 from agentlaunch.app.weights_list import Listed, ListedModel, fit_of, list_models, sized
 from agentlaunch.app.weights_remove import find_listed
 from agentlaunch.core.weight_names import WeightSet, parse_reference, weight_sets
 from agentlaunch.errors import AgentlaunchError, UserError
 
 if TYPE_CHECKING:
+    from agentlaunch.app.verify_store import VerifiedScore
     from agentlaunch.app.world import World
     from agentlaunch.core.catalog import Catalog, Model
     from agentlaunch.core.fit.result import ModelFit
@@ -23,7 +25,7 @@ CONTEXTS = (16_384, 32_768, 65_536, 131_072)
 class ShownModel:
     """`here` None: it is not on this machine. `header` None: its file cannot be seen, or is not a good one.
 
-    `fits` at several windows, in tokens, up to the trained length.
+    `fits` at several windows, in tokens, up to the trained length. `verified` is the kept score of `verify`.
     """
 
     name: str
@@ -31,6 +33,7 @@ class ShownModel:
     model: Model | None
     header: GgufHeader | None
     fits: tuple[ModelFit, ...]
+    verified: VerifiedScore | None = None
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,9 @@ def _shown(here: ListedModel, world: World) -> ShownModel:
             except AgentlaunchError:
                 header = None  # `here.problem` tells why
     fits = _fits(model, here.quant, world) if model is not None and here.fit is not None else ()
-    return ShownModel(here.name, here, model, header, fits)
+    path = here.holding.path
+    score = (path and verified_score(str(path), world.dirs)) or verified_score(here.name, world.dirs)
+    return ShownModel(here.name, here, model, header, fits, score)
 
 
 def _fits(model: Model, quant: str, world: World) -> tuple[ModelFit, ...]:

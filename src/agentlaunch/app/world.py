@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
+from agentlaunch.core.offline import with_offline
 from agentlaunch.system.dirs import Dirs, find_dirs
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ Become = Callable[[Sequence[str], Mapping[str, str]], NoReturn]
 @dataclass(frozen=True)
 class World:
     """The seams. `become` turns this process into another program, and never returns; `run` runs one to its end, its
-    output going to the user, and gives its exit code, 127 when there is no such program; `look` probes the machine."""
+    output going to the user, and gives its exit code, 127 when there is no such program; `look` probes the machine;
+    `is_connected` tells whether a way leads out of it."""
 
     environment: Mapping[str, str]
     dirs: Dirs
@@ -58,6 +60,7 @@ class World:
     run: Callable[[Sequence[str]], int]
     shims: Shims
     look: Callable[[], HardwareReport]
+    is_connected: Callable[[], bool] = lambda: True
 
 
 @dataclass(frozen=True)
@@ -108,10 +111,10 @@ class UserShims:
         return stop_shim(self.dirs)
 
 
-def real_world(talk: Talk) -> World:
-    """This process's environment, folder and shim."""
+def real_world(talk: Talk, *, offline: bool = False) -> World:
+    """This process's environment, folder and shim; `offline` orders it, as the variable does."""
     dirs = find_dirs(os.environ)
-    environment = dict(os.environ)
+    environment = with_offline(os.environ) if offline else dict(os.environ)
     return World(
         environment=environment,
         dirs=dirs,
@@ -121,6 +124,7 @@ def real_world(talk: Talk) -> World:
         run=_run_shown,
         shims=UserShims(dirs, environment),
         look=lambda: _probe(environment),
+        is_connected=_is_connected,
     )
 
 
@@ -128,6 +132,12 @@ def _become(argv: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
     from agentlaunch.system.process import exec_replace
 
     exec_replace(argv, environment)
+
+
+def _is_connected() -> bool:
+    from agentlaunch.system.network import has_route
+
+    return has_route()
 
 
 def _probe(environment: Mapping[str, str]) -> HardwareReport:
@@ -141,8 +151,12 @@ def _run_shown(argv: Sequence[str]) -> int:
     """stdout is for data, so what an installer says goes to stderr as a whole."""
     import subprocess
 
+    from agentlaunch.system.programs import startable
+
     try:
-        return subprocess.run(list(argv), stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False).returncode
+        return subprocess.run(
+            startable(argv, os.environ), stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False
+        ).returncode
     except OSError:
         return 127
 

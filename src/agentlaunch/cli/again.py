@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import typer
 
-from agentlaunch.cli.launch import DryRunFlag, JsonFlag, QuietFlag, YesFlag
+from agentlaunch.cli.launch import DryRunFlag, JsonFlag, OfflineFlag, QuietFlag, YesFlag
 from agentlaunch.cli.main import Invocation
 
 
@@ -16,6 +16,7 @@ def again(
     dry_run: DryRunFlag = False,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
+    offline: OfflineFlag = False,
 ) -> None:
     """Start the last launch once more, in the current folder. Words behind `--` replace the recorded ones."""
     from agentlaunch.app.orders import last_launch
@@ -24,7 +25,7 @@ def again(
     from agentlaunch.cli.start import start
 
     invocation: Invocation = context.obj
-    here = real_world(Terminal(quiet=quiet, may_ask=not dry_run))
+    here = real_world(Terminal(quiet=quiet, may_ask=not dry_run), offline=offline)
     last = last_launch(here.dirs)
     arguments = last.arguments if invocation.arguments is None else invocation.arguments
     start(replace(last, arguments=arguments, yes=yes), here, dry_run=dry_run, as_json=json, command="again")

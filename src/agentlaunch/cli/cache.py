@@ -39,6 +39,8 @@ def cache_data(found: PrefixCache) -> dict[str, object]:
         "size_bytes": found.size_bytes,
         "cleared": found.is_cleared,
         "prefixes": [asdict(prefix) for prefix in found.prefixes],
+        "openings": found.openings,
+        "refusals": [asdict(refusal) for refusal in found.refusals],
     }
 
 
@@ -48,16 +50,20 @@ def cache_text(found: PrefixCache, now: float) -> str:
     from agentlaunch.cli.status import duration_text
 
     count = f"{len(found.prefixes)} prompt prefix{'' if len(found.prefixes) == 1 else 'es'}"
+    plural = "" if found.openings == 1 else "s"
+    openings = f", and {found.openings} remembered opening{plural}" if found.openings else ""
     if found.is_cleared:
-        return f"removed {count}, {_size_text(found.size_bytes)}"
+        return f"removed {count}, {_size_text(found.size_bytes)}{openings}"
+    notes = "".join(f"\n`{one.model}`: {one.reason}" for one in found.refusals)
     if not found.prefixes:
-        return "no prompt prefixes are kept yet"
+        return f"no prompt prefixes are kept yet{notes}"
     rows = [
         (prefix.model, str(prefix.tokens), _size_text(prefix.size_bytes), f"{duration_text(now - prefix.used_at)} ago")
         for prefix in found.prefixes
     ]
     rows_text = table(("MODEL", "TOKENS", "SIZE", "USED"), rows)
-    return f"{rows_text}\n\n{count}, {_size_text(found.size_bytes)} in {found.folder}"
+    total = f"{count}, {_size_text(found.size_bytes)} in {found.folder}{openings}"
+    return f"{rows_text}\n\n{total}{notes}"
 
 
 def _size_text(size_bytes: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentlaunch.cli.launch import JsonFlag
+from agentlaunch.cli.launch import JsonFlag, OfflineFlag
 from agentlaunch.cli.machine_options import (
     AgentOption,
     CoresOption,
@@ -25,6 +25,7 @@ def check(
     cores: CoresOption = None,
     os: OsOption = None,
     simulate: SimulateOption = None,
+    offline: OfflineFlag = False,
     json: JsonFlag = False,
 ) -> None:
     """Show what this machine is, what fits it and what to run. Asks nothing, and no network."""
@@ -36,7 +37,9 @@ def check(
     from agentlaunch.cli.check_view import check_data, check_text
 
     machine = MachineFlags(tuple(gpu or ()), vram, ram, cores, os, simulate)
-    found = check(CheckOrder(machine, agent, lean), real_world(render.Terminal()))
+    world = real_world(render.Terminal(), offline=offline)
+    with world.talk.waiting("looking at this machine"):
+        found = check(CheckOrder(machine, agent, lean), world)
     if json:
         render.json_result("check", check_data(found))
     else:

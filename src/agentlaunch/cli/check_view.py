@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from agentlaunch.app.obtain import way_to_get
@@ -9,6 +10,7 @@ from agentlaunch.app.running_servers import short_name
 from agentlaunch.cli.canvas import Canvas
 from agentlaunch.cli.machine_view import fit_lines, gib, machine_lines, named, rate, wait, window
 from agentlaunch.cli.render import table
+from agentlaunch.cli.verify_view import verified_text
 from agentlaunch.core.fit.result import ModelFit, to_json
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def check_data(found: Checked) -> dict[str, object]:
-    """INTERFACE's keys; `recommendation_lean` and `advice` are more than that."""
+    """INTERFACE's keys; `recommendation_lean`, `advice` and `verified` are more than that."""
     best, lean = found.recommendation.best, found.lean
     return {
         "machine": _machine_data(found),
@@ -45,6 +47,7 @@ def check_data(found: Checked) -> dict[str, object]:
         "reason": found.recommendation.reason,
         "advice": list(found.recommendation.advice),
         "recommendation_lean": None if lean is None else to_json(lean),
+        "verified": {model: asdict(score) for model, score in found.verified.items()},
     }
 
 
@@ -161,7 +164,9 @@ def _model_lines(fit: ModelFit, found: Checked, canvas: Canvas, *, lean: bool) -
         head = [f"  {canvas.paint(name, 'strong')}  {size}"]
     else:
         head = [*(canvas.paint(line, "strong") for line in canvas.wrap(name, "  ", "  ")), f"  {size}"]
-    return [*head, *fit_lines(fit, canvas), *_command_lines(fit, found, canvas, " --lean" if lean else "")]
+    score = found.verified.get(fit.model)
+    verified = [] if score is None else canvas.field("verified", verified_text(score))
+    return [*head, *fit_lines(fit, canvas), *verified, *_command_lines(fit, found, canvas, " --lean" if lean else "")]
 
 
 def _command_lines(fit: ModelFit, found: Checked, canvas: Canvas, flags: str) -> list[str]:

@@ -60,9 +60,20 @@ LeanOption = Annotated[
 YesFlag = Annotated[bool, typer.Option("--yes", "-y", help="Answer every question with yes: install what is missing.")]
 DryRunFlag = Annotated[bool, typer.Option("--dry-run", help="Start nothing, print the plan.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+OfflineFlag = Annotated[
+    bool, typer.Option("--offline", help="Nothing leaves this machine: no downloads, no other machines' servers.")
+]
 QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and questions.")]
 ForceFlag = Annotated[
     bool, typer.Option("--force", help="Go on with an agent that is too old, or a model that does not fit.")
+]
+McpOption = Annotated[
+    str | None,
+    typer.Option("--mcp", metavar="FILE", help='MCP servers for the agent, as JSON: {"mcpServers": {NAME: ...}}.'),
+]
+SkillsOption = Annotated[
+    str | None,
+    typer.Option("--skills", metavar="DIR", help="Skills for the agent: a folder of folders with a SKILL.md."),
 ]
 
 
@@ -79,10 +90,13 @@ def launch(
     fallback: FallbackOption = None,
     policy: PolicyOption = None,
     lean: LeanOption = None,
+    mcp: McpOption = None,
+    skills: SkillsOption = None,
     yes: YesFlag = False,
     dry_run: DryRunFlag = False,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
+    offline: OfflineFlag = False,
     force: ForceFlag = False,
 ) -> None:
     """Launch an agent."""
@@ -92,10 +106,10 @@ def launch(
     from agentlaunch.cli.start import start
 
     invocation: Invocation = context_.obj
-    here = real_world(Terminal(quiet=quiet, may_ask=not dry_run))
+    here = real_world(Terminal(quiet=quiet, may_ask=not dry_run), offline=offline)
     model_flags = ModelFlags(
         model, context, kv, runtime, upstream, upstream_key_env, quant, policy, tuple(fallback or ())
     )
-    launch_flags = LaunchFlags(lean, yes, force)
+    launch_flags = LaunchFlags(lean, yes, force, mcp, skills)
     order = choose_launch(invocation.agent, invocation.arguments or (), model_flags, launch_flags, here)
     start(order, here, dry_run=dry_run, as_json=json, command=invocation.agent)

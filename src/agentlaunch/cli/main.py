@@ -7,10 +7,13 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from agentlaunch import __version__
 from agentlaunch.errors import AgentlaunchError, Bug, Interrupted, MachineError, UserError
+
+if TYPE_CHECKING:
+    from typer.core import TyperCommand
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "again": ("agentlaunch.cli.again:again", "Start the last launch once more."),
@@ -23,11 +26,16 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "policy": ("agentlaunch.cli.policy:policy", "Show which requests go where, and what a given one would do."),
     "serve": ("agentlaunch.cli.serve:serve", "Run only the local server, for an IDE, another agent or CI."),
     "config": ("agentlaunch.cli.config:config", "Configure an agent that you start yourself; show our settings."),
+    "agents": ("agentlaunch.cli.agents:agents", "List the agents: what is here, what works, how to install."),
+    "doctor": ("agentlaunch.cli.doctor:doctor", "Look for what will defeat a launch, and how to mend it."),
+    "bench": ("agentlaunch.cli.bench:bench", "Measure this machine; the figures then correct the estimates."),
+    "verify": ("agentlaunch.cli.verify:verify", "Find out whether a model drives a coding agent; gives a score."),
     "status": ("agentlaunch.cli.status:status", "Show what is running."),
     "usage": ("agentlaunch.cli.usage:usage", "Show tokens, seconds, cache hits, money spent and saved."),
     "top": ("agentlaunch.cli.top:top", "Show what the local server is doing, live."),
     "stop": ("agentlaunch.cli.stop:stop", "Stop the local server and the models it runs."),
     "logs": ("agentlaunch.cli.logs:logs", "Show the end of our logs."),
+    "completion": ("agentlaunch.cli.completion:completion", "Print what makes your shell complete our words."),
 }
 """Name -> (function, one line of help). The agents are commands too: they come from their own table."""
 
@@ -97,8 +105,15 @@ def _dispatch(own: Sequence[str], rest: tuple[str, ...] | None) -> int:
     from agentlaunch.cli import render
 
     match own:
-        case [] | ["help" | "--help" | "-h", *_]:
+        case []:
+            return _pick_or_help(rest)
+        case ["help" | "--help" | "-h", *_]:
             render.data(overview())
+            return 0
+        case ["_words", kind]:
+            from agentlaunch.cli.completion_words import print_words
+
+            print_words(kind)
             return 0
         case ["--version" | "-V", *_]:
             render.data(f"agentlaunch {__version__}")
@@ -108,24 +123,26 @@ def _dispatch(own: Sequence[str], rest: tuple[str, ...] | None) -> int:
     raise Bug("argv", f"cannot read the command line `{own}`")
 
 
+def _pick_or_help(rest: tuple[str, ...] | None) -> int:
+    """Without a word: a launch out of two lists; the help where nobody could choose."""
+    from agentlaunch.cli.picker import can_pick, pick_words
+
+    if can_pick(os.environ):
+        name, *words = pick_words()
+        return _run_command(name, words, rest)
+    from agentlaunch.cli import render
+
+    render.data(overview())
+    return 0
+
+
 def _run_command(name: str, words: Sequence[str], rest: tuple[str, ...] | None) -> int:
     target, agent = _find(name)
     if rest is not None and not (agent or name == "again"):
         raise UserError("usage", f"`{name}` takes no words behind `--`", f"agentlaunch {name} --help")
     import typer
-    from typer.main import get_command
 
-    module, _, function = target.partition(":")
-    callback: Callable[..., None] = getattr(import_module(module), function)
-    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    metavar = "[OPTIONS] [-- AGENT ARGS...]" if agent else "[OPTIONS]"
-    app.command(
-        name,
-        options_metavar=metavar,
-        help=_agent_help(name) if agent else None,
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    )(callback)
-    command = get_command(app)
+    command = load_command(name, target, is_agent=bool(agent))
     try:
         # Not `command.main`: it has opinions of its own about Ctrl-C and closed pipes.
         with command.make_context(f"agentlaunch {name}", list(words), obj=Invocation(agent, rest)) as context:
@@ -133,6 +150,28 @@ def _run_command(name: str, words: Sequence[str], rest: tuple[str, ...] | None) 
     except typer.Exit as end:  # --help
         return end.exit_code
     return 0
+
+
+def load_command(name: str, target: str, *, is_agent: bool) -> TyperCommand:
+    """The command's options and function, as the option parser knows them; `target` is MODULE:FUNCTION."""
+    import typer
+    from typer.core import TyperCommand
+    from typer.main import get_command
+
+    module, _, function = target.partition(":")
+    callback: Callable[..., None] = getattr(import_module(module), function)
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    metavar = "[OPTIONS] [-- AGENT ARGS...]" if is_agent else "[OPTIONS]"
+    app.command(
+        name,
+        options_metavar=metavar,
+        help=_agent_help(name) if is_agent else None,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )(callback)
+    command = get_command(app)
+    if not isinstance(command, TyperCommand):
+        raise Bug("no-command", f"`{target}` is no command of the option parser")
+    return command
 
 
 def _find(name: str) -> tuple[str, str]:
@@ -203,10 +242,11 @@ def _as_usage_error(error: Exception, own: Sequence[str]) -> UserError | None:
         return None
     context = getattr(error, "ctx", None)
     # An option without its value is reported before there is a context; then the first word is the command.
-    path = f"agentlaunch {own[0]}" if context is None else context.command_path
+    first = own[0] if own else ""
+    path = f"agentlaunch {first}" if context is None else context.command_path
     from agentlaunch.agents.base import AGENTS
 
-    advice = "the agent's own arguments go behind `--`; " if own[0] in AGENTS else ""
+    advice = "the agent's own arguments go behind `--`; " if first in AGENTS else ""
     told: Callable[[], str] = getattr(error, "format_message", error.__str__)
     sentence = told().rstrip(".")
     return UserError("usage", sentence[:1].lower() + sentence[1:], f"{advice}{path} --help")

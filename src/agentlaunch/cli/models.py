@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentlaunch.cli.launch import JsonFlag
+from agentlaunch.cli.launch import JsonFlag, OfflineFlag
 
 if TYPE_CHECKING:
     from agentlaunch.app.world import World
@@ -39,6 +39,7 @@ def models(
     runtime: ThroughOption = None,
     yes: ModelsYes = False,
     quiet: ModelsQuiet = False,
+    offline: OfflineFlag = False,
     json: JsonFlag = False,
 ) -> None:
     """List the models on this machine, find others, fetch them, delete them."""
@@ -46,7 +47,7 @@ def models(
     from agentlaunch.cli import render
 
     words = tuple(name or ())
-    world = real_world(render.Terminal(quiet=quiet, may_ask=not json))
+    world = real_world(render.Terminal(quiet=quiet, may_ask=not json), offline=offline)
     match action:
         case "list":
             _named(action, words, count=0)

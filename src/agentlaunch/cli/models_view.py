@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from agentlaunch.app.weights_show import ShownModel, ShownRepository
 from agentlaunch.cli.machine_view import rate, wait, window
 from agentlaunch.cli.render import table
 from agentlaunch.cli.transfer import duration_text
+from agentlaunch.cli.verify_view import verified_text
 from agentlaunch.core.fit.result import ModelFit, to_json
 from agentlaunch.weights.found import OWNER_TITLES
 from agentlaunch.weights.progress import size_text
@@ -198,6 +200,7 @@ def show_data(shown: ShownModel | ShownRepository) -> dict[str, object]:
             "mentions_tools": "tools" in (header.chat_template or ""),
         },
         "fits": [to_json(fit) for fit in shown.fits],
+        "verified": None if shown.verified is None else asdict(shown.verified),
     }
 
 
@@ -236,6 +239,8 @@ def _facts(shown: ShownModel) -> list[tuple[str, str]]:
         facts.append(("size", f"{size_text(holding.size_bytes)}{parts}, {here.quant or 'quantisation not known'}"))
         if here.problem:
             facts.append(("problem", here.problem))
+        if shown.verified is not None:
+            facts.append(("verified", verified_text(shown.verified)))
     if model is not None and model.parameters:
         facts.append(("model", f"{model.name}, {model.parameters / 1e9:.1f} B parameters"))
     if header is not None:

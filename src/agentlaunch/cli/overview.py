@@ -1,36 +1,53 @@
-"""The help of the bare command: every agent and command on one screen, without the option parser."""
+"""The help of the bare command: every agent and command on one screen, in groups, without the option parser."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from textwrap import wrap
 
 from agentlaunch.agents.base import AGENTS, agent_title
 
-_HEAD = """\
-Usage: agentlaunch AGENT [OPTIONS] [-- AGENT ARGS...]
+COLUMNS = 80
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "Launch": ("again", "agents"),
+    "Models and machine": ("check", "fit", "models", "verify", "bench", "runtime"),
+    "Serving": ("serve", "config", "status", "top", "stop", "logs"),
+    "Routing and cost": ("upstream", "policy", "usage", "cache"),
+    "Trouble": ("doctor", "completion"),
+}
+"""The commands in the order in which they are shown; one that stands nowhere here is shown behind the last."""
+
+_USAGE = """\
+Usage: agentlaunch AGENT [--model M] [OPTIONS] [-- AGENT ARGS...]
        agentlaunch COMMAND [OPTIONS]
-
-From a laptop to a working coding agent on a local model, in one command:
-  agentlaunch check
-  agentlaunch claude --model demo
-  agentlaunch codex --model ~/models/qwen3-coder.gguf -- exec "say hello\""""
-
-_TAIL = """\
-Options:
-  --version  Print the version.
-  --help     Print this, or a command's own options: agentlaunch claude --help"""
+       agentlaunch                          choose agent and model from lists"""
+_OPTIONS = "  --version, --help; a command's own: agentlaunch claude --help"
 
 
 def overview_text(commands: Mapping[str, str]) -> str:
     """The whole help; `commands` are the names and lines of our own commands."""
-    agents = {name: f"Launch {agent_title(name)}." for name in AGENTS}
-    width = max(len(name) for name in (*agents, *commands)) + 2
-    parts = [_HEAD, _block("Agents:", agents, width), _block("Commands:", commands, width), _TAIL]
-    return "\n\n".join(parts)
+    width = max(len(name) for name in commands) + 2
+    parts = [_USAGE]
+    for title, names in grouped(commands).items():
+        lines = [f"  {name.ljust(width)}{commands[name]}" for name in names]
+        parts.append("\n".join([f"{title}:", *(_agent_lines(width) if title == "Launch" else ()), *lines]))
+    return "\n\n".join([*parts, f"Options:\n{_OPTIONS}"])
 
 
-def _block(title: str, entries: Mapping[str, str], width: int) -> str:
-    return "\n".join([title, *(f"  {name.ljust(width)}{line}" for name, line in entries.items())])
+def grouped(commands: Iterable[str]) -> dict[str, list[str]]:
+    """The names of `commands` by their group's title, every one exactly once."""
+    known = list(commands)
+    groups = {title: [name for name in names if name in known] for title, names in GROUPS.items()}
+    placed = {name for names in groups.values() for name in names}
+    groups[next(reversed(groups))] += [name for name in known if name not in placed]
+    return groups
+
+
+def _agent_lines(width: int) -> list[str]:
+    """The agents, on as few lines as they take."""
+    first = f"  {'AGENT'.ljust(width)}"
+    text = f"Launch one on a model: {', '.join(AGENTS)}."
+    return wrap(text, COLUMNS, initial_indent=first, subsequent_indent=" " * len(first))
 
 
 def agent_help(name: str) -> str:

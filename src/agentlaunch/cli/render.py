@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from agentlaunch.core.terminal_text import harmless, harmless_json
 from agentlaunch.errors import AgentlaunchError
 
 if TYPE_CHECKING:
@@ -23,23 +24,28 @@ PATIENCE_S = 1.0
 
 
 def data(text: str) -> None:
-    """One piece of data, on stdout."""
-    print(text, flush=True)
+    """One piece of data, on stdout. What others have named in it cannot command the terminal."""
+    print(harmless(text), flush=True)
 
 
 def talk(text: str) -> None:
     """One line of talk, on stderr. A stderr that takes nothing is no reason to stop."""
     try:
-        print(text, file=sys.stderr, flush=True)
+        print(harmless(text), file=sys.stderr, flush=True)
     except OSError:  # what is left would be flushed once more at exit, and spoil the exit code
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
+def ask(question: str) -> None:
+    """A question on stderr; the answer goes on the same line."""
+    print(f"{harmless(question)} ", end="", file=sys.stderr, flush=True)
 
 
 def json_line(value: Mapping[str, object]) -> None:
     """A bare JSON object on one line, for the programs that read only the first."""
     import json
 
-    data(json.dumps(value, ensure_ascii=False))
+    data(harmless_json(json.dumps(value, ensure_ascii=False)))
 
 
 def json_result(command: str, value: object) -> None:
@@ -57,7 +63,7 @@ def _envelope(command: str, status: str, value: object, errors: Sequence[Mapping
     import json
 
     whole = {"version": JSON_VERSION, "command": command, "status": status, "data": value, "errors": errors}
-    return json.dumps(whole, indent=2, ensure_ascii=False)
+    return harmless_json(json.dumps(whole, indent=2, ensure_ascii=False))
 
 
 def error(failure: AgentlaunchError) -> None:
@@ -93,6 +99,7 @@ class Terminal:
         self._quiet = quiet
         self._may_ask = may_ask
         self._patience_s = patience_s
+        self._painted = PaintedLine()
 
     @property
     def is_interactive(self) -> bool:
@@ -101,7 +108,7 @@ class Terminal:
 
     def confirm(self, question: str) -> bool:
         """Ask on stderr; Enter, an end of input and anything but yes mean no."""
-        print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+        ask(f"{question} [y/N]")
         answer = sys.stdin.readline()
         if not answer.endswith("\n"):
             talk("")
@@ -110,7 +117,7 @@ class Terminal:
     def say(self, line: str) -> None:
         """One line of news, unless quiet."""
         if not self._quiet:
-            talk(line)
+            self._painted.say(line)
 
     @contextmanager
     def waiting(self, what: str) -> Iterator[None]:
@@ -121,7 +128,7 @@ class Terminal:
         from threading import Event, Thread
 
         done = Event()
-        painter = Thread(target=_paint, args=(what, done, self._patience_s), daemon=True)
+        painter = Thread(target=_paint, args=(what, done, self._patience_s, self._painted), daemon=True)
         painter.start()
         try:
             yield
@@ -147,7 +154,7 @@ class Terminal:
             if line is not None and canvas is None:
                 talk(line)
             elif line is not None:
-                print(f"\r{line.ljust(shown)}", end="", file=sys.stderr, flush=True)
+                print(f"\r{harmless(line.ljust(shown))}", end="", file=sys.stderr, flush=True)
                 shown = len(line)
 
         try:
@@ -157,7 +164,39 @@ class Terminal:
                 print(f"\r{' ' * shown}\r", end="", file=sys.stderr, flush=True)
 
 
-def _paint(what: str, done: Event, patience_s: float) -> None:
+class PaintedLine:
+    """The line at the bottom that a wait paints over and over; news that come meanwhile take its place."""
+
+    def __init__(self) -> None:
+        from _thread import allocate_lock  # threading.Lock itself, without an import that most commands need not pay
+
+        self._shown = 0
+        self._lock = allocate_lock()
+
+    def paint(self, line: str) -> None:
+        """Show `line` in place of the last one."""
+        with self._lock:
+            print(f"\r{harmless(line.ljust(self._shown))}", end="", file=sys.stderr, flush=True)
+            self._shown = len(line)
+
+    def clear(self) -> None:
+        """Leave an empty line."""
+        with self._lock:
+            self._clear()
+
+    def say(self, line: str) -> None:
+        """A line that stays."""
+        with self._lock:
+            self._clear()
+            talk(line)
+
+    def _clear(self) -> None:
+        if self._shown:
+            print(f"\r{' ' * self._shown}\r", end="", file=sys.stderr, flush=True)
+            self._shown = 0
+
+
+def _paint(what: str, done: Event, patience_s: float, painted: PaintedLine) -> None:
     began = monotonic()
     if done.wait(patience_s):
         return
@@ -166,11 +205,8 @@ def _paint(what: str, done: Event, patience_s: float) -> None:
         return
     from shutil import get_terminal_size
 
-    shown = 0
     while True:
-        line = f"{what} ... {monotonic() - began:.0f} s"[: max(10, get_terminal_size().columns - 1)]
-        print(f"\r{line.ljust(shown)}", end="", file=sys.stderr, flush=True)
-        shown = len(line)
+        painted.paint(f"{what} ... {monotonic() - began:.0f} s"[: max(10, get_terminal_size().columns - 1)])
         if done.wait(1.0):
             break
-    print(f"\r{' ' * shown}\r", end="", file=sys.stderr, flush=True)
+    painted.clear()

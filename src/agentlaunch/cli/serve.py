@@ -15,6 +15,7 @@ from agentlaunch.cli.launch import (
     KeyVariableOption,
     KVOption,
     ModelOption,
+    OfflineFlag,
     PolicyOption,
     QuantOption,
     RuntimeOption,
@@ -64,6 +65,7 @@ def serve(
     token: Token = None,
     yes: YesFlag = False,
     force: ForceFlag = False,
+    offline: OfflineFlag = False,
     foreground: Foreground = True,  # noqa: ARG001 - there is no other way to run; scripts may say so
     json: JsonFlag = False,
 ) -> None:
@@ -79,7 +81,7 @@ def serve(
         else:
             render.data(served_text(served))
 
-    here = real_world(render.Terminal(quiet=json, may_ask=not json))
+    here = real_world(render.Terminal(quiet=json, may_ask=not json), offline=offline)
     flags = ModelFlags(model, context, kv, runtime, upstream, upstream_key_env, quant, policy, tuple(fallback or ()))
     terms = ServeFlags(port, token, yes, force)
     serve(choose_serve(flags, terms, here), here, tell)

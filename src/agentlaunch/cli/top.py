@@ -49,9 +49,9 @@ def _is_terminal() -> bool:
 def _watch(dirs: Dirs) -> None:
     from agentlaunch.app.top import read_live
     from agentlaunch.cli.canvas import stdout_canvas
-    from agentlaunch.cli.screen import full_screen
     from agentlaunch.cli.top_view import live_lines
     from agentlaunch.shim.control_client import ShimUnreachable
+    from agentlaunch.system.terminal import full_screen
 
     with full_screen() as screen:
         while True:

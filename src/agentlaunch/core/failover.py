@@ -13,9 +13,13 @@ from agentlaunch.core.ir import ChatFault, ErrorKind
 MAX_REVIVALS = 3
 """How often one request waits for its engine of ours to come back: a fourth crash is the request's own doing."""
 
-RETRY_PAUSES_S = (0.3, 0.7, 1.5)
-"""Before an upstream that has answered before and now refuses the connection is asked again, nobody else being left: a
-server that restarts is back within seconds, and not every agent asks again by itself."""
+RETRY_PAUSES_S = (0.3, 0.7, 1.5, 2.5)
+"""The length of each round in which the upstreams that have answered before and are not there now are asked again, one
+after the other and nobody else being left: a server that restarts is back within seconds, and not every agent asks
+again by itself."""
+
+LONGEST_AWAITED_S = 2.0
+"""The longest Retry-After of an upstream that is asked again within one request."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,12 @@ class Failure:
 
     fault: ChatFault
     is_lost: bool = False
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the upstream may only be restarting: a lost connection, or a 503 that asks for no long wait."""
+        waits_s = self.fault.retry_after_s or 0.0
+        return self.is_lost or (self.fault.kind is ErrorKind.UNAVAILABLE and waits_s <= LONGEST_AWAITED_S)
 
 
 class Failover:
@@ -131,17 +141,17 @@ class Failover:
         return Ask(index, after_s, revive, self._choices[index].stall_s if self.has_others else None)
 
     def _next(self) -> Effect:
-        """The next that was not asked; else once more one that has answered before and is not there; else nobody."""
+        """The next that was not asked; else, in rounds, those that have answered before and are away; else nobody."""
         for index in range(len(self._choices)):
             if index not in self._asked:
                 return self._ask(index)
-        if self._retries < len(RETRY_PAUSES_S):
-            for index, failure in self._failures:
-                if failure.is_lost and self._choices[index].has_answered:
-                    pause_s = RETRY_PAUSES_S[self._retries]
-                    self._retries += 1
-                    return self._ask(index, after_s=pause_s)
-        return GiveUp(self._told())
+        away = list(dict.fromkeys(index for index, failure in self._failures if failure.is_away))
+        away = [index for index in away if self._choices[index].has_answered]
+        if self._retries >= len(RETRY_PAUSES_S) * len(away):
+            return GiveUp(self._told())
+        number, place = divmod(self._retries, len(away))
+        self._retries += 1
+        return self._ask(away[place], after_s=RETRY_PAUSES_S[number] / len(away))
 
     def _longer(self, fault: ChatFault) -> int | None:
         """The next choice with a longer window than the one that has overflowed; unknown windows are not longer."""

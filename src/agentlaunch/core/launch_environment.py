@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from agentlaunch.core.launch_plan import LaunchPlan
+from agentlaunch.core.offline import TOOLS_OFFLINE, is_offline
 
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
 NO_PROXY_VARIABLES = ("NO_PROXY", "no_proxy")
@@ -12,8 +13,14 @@ LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
 def launch_environment(user: Mapping[str, str], plan: LaunchPlan) -> dict[str, str]:
-    """`user` without `plan.unset`, under `plan.env`; where a proxy is set, the shim's hosts are taken out of it."""
+    """`user` without `plan.unset`, under `plan.env`; where a proxy is set, the shim's hosts are taken out of it.
+
+    Offline, the proxies go, and what the agent starts is told to stay here, too.
+    """
     merged = {name: value for name, value in user.items() if name not in plan.unset}
+    if is_offline(user):
+        merged = {name: value for name, value in merged.items() if name.lower() not in PROXY_VARIABLES}
+        merged.update(TOOLS_OFFLINE)
     merged.update(plan.env)
     return {**merged, **past_proxy(merged)}
 

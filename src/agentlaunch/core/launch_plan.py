@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from agentlaunch.core.mcp import McpServer
 from agentlaunch.core.policy import Role, with_role
+from agentlaunch.core.skills import Skill
 
 
 @dataclass(frozen=True)
@@ -17,11 +19,20 @@ class OverlayFile:
 
 
 @dataclass(frozen=True)
+class OverlayLink:
+    """A folder of the user's that the agent shall see at `path`, in the session's own folder; gone with the session."""
+
+    path: str
+    target: str
+
+
+@dataclass(frozen=True)
 class AgentContext:
     """What an agent's plan is made from. `context_window` and `max_output_tokens` are the real ones, in tokens.
 
     `user_files` holds the text of the files that the agent's `files_read` asked for, by the name it asked with.
-    `routed_roles` are those that the policy has routes for.
+    `routed_roles` are those that the policy has routes for. `mcp_servers` and `skills` are what the user hands to
+    any agent; `skills_dir` is the folder whose folders hold the skills, absolute, empty without skills.
     """
 
     executable: str
@@ -36,6 +47,9 @@ class AgentContext:
     environment: Mapping[str, str] = field(default_factory=dict)
     user_files: Mapping[str, str] = field(default_factory=dict)
     routed_roles: frozenset[Role] = frozenset()
+    mcp_servers: tuple[McpServer, ...] = ()
+    skills_dir: str = ""
+    skills: tuple[Skill, ...] = ()
 
     def model_for(self, role: Role) -> str:
         """What the agent asks for in this role: the model, with the role behind it where the policy routes by it."""
@@ -47,11 +61,14 @@ class LaunchPlan:
     """argv, the environment's changes and the overlay files of one launch.
 
     `env` is laid over the user's environment; `unset` names variables that would defeat the launch and are left out.
-    Secrets stand only in `env` and in `files`, never in `argv`.
+    Secrets stand only in `env` and in `files`, never in `argv`. `notes` are for a dry run; `warnings` are told at every
+    launch too: what was ordered and the agent cannot take.
     """
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     unset: tuple[str, ...] = ()
     files: tuple[OverlayFile, ...] = ()
+    links: tuple[OverlayLink, ...] = ()
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()

@@ -94,6 +94,10 @@ class _Wish(NamedTuple):
     why: str
 
 
+_RESTING = (0, 0)
+"""The rank of what has only failed."""
+
+
 class _Doubt(NamedTuple):
     """Why a wish is put aside while there are others. The lowest rank is the first to be tried after all."""
 
@@ -126,9 +130,9 @@ def decide(
     """Where the request may go. `primary` is what the launch itself runs, `is_open` asks an upstream's circuit breaker.
 
     The first route that takes the request names the upstreams, then come the policy's fallbacks, then `primary`. What
-    privacy or a spent budget forbids is left out for good. What is put aside for its window, for images or for an open
-    breaker is tried in the end when nothing else is left: the one that answers then says best what is wrong, and an
-    overflow is what makes an agent compact its conversation.
+    privacy or a spent budget forbids is left out for good. What has failed a moment ago comes last: it may be back when
+    all others fail. What is put aside for its window or for images is tried when nothing else is left: the one that
+    answers then says best what is wrong, and an overflow is what makes an agent compact its conversation.
     """
     route = _route_for(policy.routes, facts)
     name = NO_ROUTE if route is None else route.name
@@ -152,6 +156,7 @@ def decide(
             candidates.append(Candidate(wish.upstream, wish.why, wish.model))
         else:
             doubted.append((wish, doubt))
+    candidates.extend(_resting(doubted))
     if not candidates and doubted:
         candidates.append(_last_resort(doubted))
     skipped.extend(Skipped(wish.upstream, doubt.why, wish.model) for wish, doubt in doubted)
@@ -230,12 +235,23 @@ def _doubt(known: UpstreamFacts, wish: _Wish, facts: RequestFacts, is_open: Call
         why = f"the prompt has {facts.prompt_tokens:,} tokens, and its window is {window:,}"
         return _Doubt((1, -window), why)
     if is_open(wish.upstream):
-        return _Doubt((0, 0), "it failed a moment ago and is left alone for now")
+        return _Doubt(_RESTING, "it failed a moment ago and is left alone for now")
     return None
 
 
+def _resting(doubted: list[tuple[_Wish, _Doubt]]) -> list[Candidate]:
+    """Takes those that only failed out of `doubted`, in their order."""
+    resting = [entry for entry in doubted if entry[1].rank == _RESTING]
+    for entry in resting:
+        doubted.remove(entry)
+    return [
+        Candidate(wish.upstream, f"when nothing else answers: {doubt.why}", wish.model, is_last_resort=True)
+        for wish, doubt in resting
+    ]
+
+
 def _last_resort(doubted: list[tuple[_Wish, _Doubt]]) -> Candidate:
-    """Takes the best of them out of `doubted`: the first that only failed, then the longest window."""
+    """Takes the best of them out of `doubted`: the longest window."""
     best = min(doubted, key=lambda entry: entry[1].rank)
     doubted.remove(best)
     wish, doubt = best

@@ -16,11 +16,11 @@ Value = TypeVar("Value")
 ENVIRONMENT_PREFIX = "AGENTLAUNCH_"
 DEFAULT_KV: KVType = "f16"
 
-FILE_KEYS = ("model", "context", "kv", "lean", "idle_seconds", "policy", "policies")
+FILE_KEYS = ("model", "context", "kv", "lean", "idle_seconds", "prewarm", "policy", "policies")
 """What `.agentlaunch.toml` and `config.toml` may say. A folder's file comes with other people's repositories, so it can
 neither agree to installs (`yes`) nor send keys to an address (`upstream`); of a policy it may say the privacy alone."""
 
-_VARIABLE_KEYS = ("model", "context", "kv", "lean", "idle_seconds", "policy", "yes")
+_VARIABLE_KEYS = ("model", "context", "kv", "lean", "idle_seconds", "prewarm", "policy", "yes")
 
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
@@ -54,6 +54,7 @@ class Settings:
     idle_seconds: Sourced[int | None]
     yes: Sourced[bool]
     policy: Sourced[str] = Sourced(DEFAULT_POLICY, "default")
+    prewarm: Sourced[bool] = Sourced(True, "default")
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ def resolve_settings(
         idle_seconds=_first(layers, "idle_seconds", _seconds, None),
         yes=_first(layers, "yes", _switch, False),
         policy=_first(layers, "policy", _text, DEFAULT_POLICY),
+        prewarm=_first(layers, "prewarm", _switch, True),
     )
 
 
@@ -187,5 +189,6 @@ _PARSERS: Mapping[str, Callable[[object, str], object]] = {
     "context": _tokens,
     "kv": _kv_type,
     "lean": _switch,
+    "prewarm": _switch,
     "idle_seconds": _seconds,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agentlaunch.core.hardware import Gpu, Memory
 from agentlaunch.probes.base import Findings, ProbeFailed, ProbeResult
@@ -10,6 +10,7 @@ from agentlaunch.probes.container import is_wsl
 from agentlaunch.probes.cpu import device_tree_model
 from agentlaunch.probes.integrated import unified_gpu
 from agentlaunch.probes.memory import read_memory
+from agentlaunch.probes.nvidia_asleep import are_asleep, sleeping_devices
 from agentlaunch.probes.nvidia_smi import driver_advice, parse_nvidia_list, parse_nvidia_smi
 from agentlaunch.probes.pci import display_devices
 from agentlaunch.system.machine import CommandEnded, CommandMissing, CommandTimedOut, Machine
@@ -20,7 +21,8 @@ OLD_QUERY = "--query-gpu=uuid,name,memory.total,memory.free"
 """For drivers before 450, which refuse a query that names MIG."""
 FORMAT = "--format=csv,noheader,nounits"
 SMI_LIMIT_S = 3.0
-"""A laptop's GPU that sleeps is woken by the question and takes seconds (report B228)."""
+WAKING_LIMIT_S = 6.0
+"""A laptop's GPU that sleeps and is not known by its name is woken by the question, which takes seconds (B228)."""
 
 UNIFIED_NAMES = ("GB10", "N1X", "Thor", "Orin", "Xavier", "Tegra", "nvgpu")
 """Parts that share the system's memory. The first tells no memory at all, N1X a carve-out of 8 GB (unslothai/unsloth
@@ -43,7 +45,10 @@ class NvidiaProbe:
     limit_s = 6.5
 
     def probe(self, machine: Machine) -> ProbeResult:
-        """NVML first: it needs no process and takes a tenth of the time."""
+        """What sleeps is left asleep. NVML before nvidia-smi: it needs no process and takes a tenth of the time."""
+        sleeping = sleeping_devices(machine)
+        if sleeping is not None:
+            return with_note(findings(machine, sleeping), "An NVIDIA GPU sleeps and was not woken: paper figures.")
         match machine.nvml():
             case NvmlDevices(devices) if devices:
                 return findings(machine, devices)
@@ -58,10 +63,16 @@ class NvidiaProbe:
                 return without_driver(machine)
 
 
+def with_note(found: Findings, note: str) -> Findings:
+    """The findings with one sentence more, where they have a GPU."""
+    return replace(found, notes=(*found.notes, note)) if found.gpus else found
+
+
 def ask_nvidia_smi(machine: Machine) -> SmiAnswer | ProbeFailed | None:
     """Run nvidia-smi where it may be; None when there is none."""
+    limit_s = WAKING_LIMIT_S if are_asleep(machine) else SMI_LIMIT_S
     for program in smi_programs(machine):
-        result = machine.run([program, QUERY, FORMAT], SMI_LIMIT_S)
+        result = machine.run([program, QUERY, FORMAT], limit_s)
         if isinstance(result, CommandEnded) and "mig.mode.current" in result.stdout + result.stderr:
             result = machine.run([program, OLD_QUERY, FORMAT], SMI_LIMIT_S)
         match result:
@@ -69,7 +80,7 @@ def ask_nvidia_smi(machine: Machine) -> SmiAnswer | ProbeFailed | None:
                 continue
             case CommandTimedOut():
                 return ProbeFailed(
-                    f"nvidia-smi did not answer within {SMI_LIMIT_S:g} s; run it by hand, and restart if it hangs."
+                    f"nvidia-smi did not answer within {limit_s:g} s; run it by hand, and restart if it hangs."
                 )
             case CommandEnded(exit_code, stdout, stderr):
                 parsed = parse_nvidia_smi(stdout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
@@ -13,6 +14,7 @@ from typing import Literal
 
 from agentlaunch.errors import MachineError, UserError
 from agentlaunch.runtimes.llama_environment import child_environment
+from agentlaunch.system.programs import find_program as find_on_path
 
 PROGRAM = "llama-server"
 VARIABLES = ("AGENTLAUNCH_LLAMA_SERVER", "LLAMA_SERVER")
@@ -117,17 +119,17 @@ def find_program(environment: Mapping[str, str]) -> str | None:
 
     Raises UserError `llama-server-missing` for a variable that names none.
     """
-    path = environment.get("PATH", "")
     for variable in VARIABLES:
         named = environment.get(variable, "").strip()
         if named:
-            found = shutil.which(named, path=path)
+            found = find_on_path(named, environment) if Path(named).name == named else shutil.which(named)
             if found is None:
                 message = f"`{variable}` names `{named}`, which is no program"
                 raise UserError("llama-server-missing", message, f"unset {variable}, or name a llama-server with it")
-            return found
-    folders = [path, *_places(environment)]
-    return next((found for folder in folders if (found := shutil.which(PROGRAM, path=folder))), None)
+            return str(found)
+    folders = os.pathsep.join((environment.get("PATH", ""), *_places(environment)))
+    found = find_on_path(PROGRAM, {**environment, "PATH": folders})
+    return None if found is None else str(found)
 
 
 def _places(environment: Mapping[str, str]) -> Iterator[str]:

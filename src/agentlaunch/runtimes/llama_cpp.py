@@ -22,7 +22,7 @@ from agentlaunch.runtimes.llama_cpp_prefixes import LoadedModel, prefix_store, s
 from agentlaunch.runtimes.llama_cpp_process import ChildProcess, Ended, LogFile, start_child
 from agentlaunch.runtimes.llama_embedded import EMBEDDED
 from agentlaunch.runtimes.llama_failures import crashed, released, slow
-from agentlaunch.runtimes.llama_memory import KernelKills, ran_out_of_memory, step_down, step_note
+from agentlaunch.runtimes.llama_memory import SIGKILL, KernelKills, ran_out_of_memory, step_down, step_note
 from agentlaunch.runtimes.llama_runner import Handover, Runner
 from agentlaunch.runtimes.model_file import check_model
 from agentlaunch.system.files import make_private_dir
@@ -34,6 +34,8 @@ START_BASE_S = 60.0
 START_BYTES_PER_S = 25 * 2**20
 """A start may take `START_BASE_S` seconds, and the time to read the model at the rate of a slow disk."""
 POLL_S = 0.05
+MOST_KILLED_LOADS = 3
+"""How often a load that somebody has killed is begun again: whoever means it kills it once more."""
 _log = logging.getLogger(__name__)
 
 
@@ -76,6 +78,7 @@ class _Engine:
     context_window: int = 0
     ready_at: float = 0.0
     kills_before: int | None = None
+    killed_loads: int = 0
     freed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -191,20 +194,30 @@ class LlamaCppHost:
         kills = None if now is None or before is None else now - before
         return ran_out_of_memory(engine.log.tail, engine.exit.status if engine.exit else None, kills)
 
+    def _was_killed(self, engine: _Engine) -> bool:
+        """Whether its load was ended by a SIGKILL that no want of memory explains, and may be begun again."""
+        is_killed = engine.exit is not None and engine.exit.status == -SIGKILL
+        return is_killed and engine.killed_loads < MOST_KILLED_LOADS and not self._ran_out(engine)
+
     async def _bring_up(self, engine: _Engine, limit_s: float) -> Endpoint:
-        """Start it, smaller each time that memory runs out."""
+        """Start it, smaller each time that memory runs out; as it is where somebody has killed it while it loaded."""
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(engine.freed.wait(), self._recovery.pause_s(engine.crashes))
             try:
                 return await self._start(engine, limit_s)
             except MachineError as error:
-                smaller = step_down(engine.spec) if error.code == "engine-crashed" and self._ran_out(engine) else None
-                if smaller is None:
+                has_crashed = error.code == "engine-crashed"
+                smaller = step_down(engine.spec) if has_crashed and self._ran_out(engine) else None
+                if smaller is None and not (has_crashed and self._was_killed(engine)):
                     raise
             engine.crashes += 1
             engine.log = LogFile(engine.log.path)
-            _step(engine, smaller)
+            if smaller is None:
+                engine.killed_loads += 1
+                _log.warning("engine %s was killed while it loaded, and is loaded again", engine.spec.alias)
+            else:
+                _step(engine, smaller)
 
     async def _start(self, engine: _Engine, limit_s: float) -> Endpoint:
         if engine.phase == "released":

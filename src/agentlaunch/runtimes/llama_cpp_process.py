@@ -18,7 +18,7 @@ from typing import BinaryIO, TypeVar
 
 from agentlaunch.errors import Bug, MachineError
 from agentlaunch.runtimes.llama_environment import child_environment
-from agentlaunch.system.files import make_private_dir, not_writable
+from agentlaunch.system.files import make_private_dir, not_writable, open_log
 
 Stream = TypeVar("Stream")
 
@@ -65,7 +65,7 @@ class LogFile:
         try:
             if self.path.exists():
                 self.path.replace(self.path.with_name(f"{self.path.name}.1"))
-            return os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+            return os.fdopen(open_log(self.path, os.O_TRUNC), "wb")
         except OSError as error:
             raise not_writable(self.path.parent, error) from error
 

@@ -101,7 +101,7 @@ def _pass_log_on(log: IO[bytes], answer: TextIO) -> None:
 
 def _end_like(status: int) -> NoReturn:
     """Our own end tells the parent how the program ended."""
-    if status < 0:
+    if sys.platform != "win32" and status < 0:
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the core file is the program's, if anybody's

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from agentlaunch.core.addresses import is_near
 from agentlaunch.errors import AgentlaunchError, MachineError, RemoteError, UserError
 from agentlaunch.runtimes.ollama_address import OllamaAddress
 
@@ -66,7 +67,7 @@ class OllamaControl:
         async with self._within(self._limit_s):
             if self._http is None:
                 self._http = httpx.AsyncClient(
-                    headers=self.address.headers, trust_env=not self.address.is_local, timeout=self._limit_s
+                    headers=self.address.headers, transport=self._transport(), timeout=self._limit_s
                 )
             try:
                 answer = await self._http.get(f"{self.address.base_url}/api/version")
@@ -188,11 +189,17 @@ class OllamaControl:
         kind = MachineError if self.address.is_local else RemoteError
         return kind(code, message, hint)
 
+    def _transport(self) -> httpx.AsyncHTTPTransport | None:
+        """One of its own for a near server: httpx then uses no proxy of the environment, but its certificates."""
+        import httpx
+
+        return httpx.AsyncHTTPTransport() if is_near(self.address.base_url) else None
+
     async def _connected(self) -> ollama.AsyncClient:
         if self._client is None:
             package = await asyncio.to_thread(import_module, "ollama")
             self._client = package.AsyncClient(
-                self.address.base_url, headers=self.address.headers, trust_env=not self.address.is_local
+                self.address.base_url, headers=self.address.headers, transport=self._transport()
             )
         client: ollama.AsyncClient = self._client
         return client

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 import subprocess
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
@@ -14,6 +13,7 @@ from pathlib import Path
 from agentlaunch.errors import MachineError
 from agentlaunch.runtimes.llama_cpp_process import Ended, LogFile
 from agentlaunch.runtimes.llama_environment import child_environment
+from agentlaunch.system.programs import find_program as find_on_path
 
 STOP_STEP_S = 5.0
 _PLACES = (
@@ -30,9 +30,9 @@ _SECRETS = ("OLLAMA_API_KEY", "OLLAMA_HOST")
 
 def find_program(environment: Mapping[str, str]) -> str | None:
     """The program `ollama`, None when it is not installed."""
-    found = shutil.which("ollama", path=environment.get("PATH", ""))
+    found = find_on_path("ollama", environment)
     if found is not None:
-        return found
+        return str(found)
     places = (place.format_map({"LOCALAPPDATA": environment.get("LOCALAPPDATA", "")}) for place in _PLACES)
     return next((place for place in places if Path(place).is_file()), None)
 

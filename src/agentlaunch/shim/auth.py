@@ -16,6 +16,8 @@ NO_TOKEN = ChatFault(
     ErrorKind.AUTHENTICATION, "no session of agentlaunch has this token: start the agent with agentlaunch"
 )
 
+LOADING = ChatFault(ErrorKind.UNAVAILABLE, "the model is still being loaded: ask again in a moment", retry_after_s=1.0)
+
 _LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 _DEFAULT_PORT = 80
 
@@ -53,7 +55,8 @@ async def admit(exchange: Exchange, wire: Wire, sessions: SessionLookup) -> Sess
     session = find_session(exchange.headers, sessions)
     if session is None:
         await drain_body(exchange.headers, exchange.receive)
-        await exchange.reply(wire.encode_fault(NO_TOKEN))
+        is_loading = any(map(sessions.awaits, _candidates(exchange.headers)))
+        await exchange.reply(wire.encode_fault(LOADING if is_loading else NO_TOKEN))
         return None
     sessions.touch(session.id)
     return session

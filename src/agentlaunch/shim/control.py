@@ -42,6 +42,7 @@ class OpenBody(msgspec.Struct, frozen=True):
     endpoint: Endpoint | None = None
     routing: SessionRouting | None = None
     project: str = ""
+    variant: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,13 @@ class ShimIdentity:
     idle_stop_s: float
 
 
+def _nothing(_session_id: str) -> None:
+    pass
+
+
 class Control:
-    """The control routes over one session table. `stop` begins the shim's end and returns at once."""
+    """The control routes over one session table. `stop` begins the shim's end and returns at once; `opened` is told
+    the id of each session that is open."""
 
     def __init__(
         self,
@@ -64,12 +70,14 @@ class Control:
         engines: EngineUse,
         host: EngineHost,
         stop: Callable[[], None],
+        opened: Callable[[str], None] = _nothing,
     ) -> None:
         self._identity = identity
         self._table = table
         self._engines = engines
         self._host = host
         self._stop = stop
+        self._opened = opened
         self._is_stopping = False
 
     def routes(self) -> list[Route]:
@@ -96,7 +104,7 @@ class Control:
         """
         if self._is_stopping:
             raise MachineError("shim-stopping", "the shim is stopping", "try again in a moment")
-        session_id = self._table.begin(wanted)
+        session_id = self._table.begin(wanted, token)
         try:
             target = wanted.target
             endpoint = await self._engines.reach(target) if isinstance(target, EngineSpec) else target
@@ -105,6 +113,7 @@ class Control:
             self.close(session_id)
             raise
         _log.info("session %s is open: %s on %s (%s)", session_id, wanted.agent, wanted.model, endpoint.name)
+        self._opened(session_id)
         return grant
 
     def close(self, session_id: str) -> None:
@@ -180,6 +189,7 @@ def decode_open(body: bytes) -> OpenSession:
         max_output_tokens=wanted.max_output_tokens,
         routing=wanted.routing,
         project=wanted.project,
+        variant=wanted.variant,
     )
 
 

@@ -68,9 +68,9 @@ class ControlClient:
         self._url = state.url
         self._token = state.control_token
 
-    def ping(self) -> Ping:
-        """Who answers."""
-        match self._call("GET", "/ping", timeout_s=CALL_TIMEOUT_S):
+    def ping(self, timeout_s: float = CALL_TIMEOUT_S) -> Ping:
+        """Who answers, within `timeout_s` seconds."""
+        match self._call("GET", "/ping", timeout_s=timeout_s):
             case {
                 "pid": int(pid),
                 "version": str(version),

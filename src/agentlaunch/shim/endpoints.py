@@ -110,16 +110,14 @@ class DataPath:
             await exchange.reply(Reply(200, msgspec.json.encode(_Models((model,), model.id, model.id))))
 
     async def model(self, wire: Wire, exchange: Exchange) -> None:
-        """GET /v1/models/ID."""
+        """GET /v1/models/ID: the session's model under any name, since it answers whatever model a request names.
+
+        Agents ask by names of their own: subagents by `haiku`, side jobs by `gpt-5-nano` (report B235).
+        """
         session = await admit(exchange, wire, self.sessions)
-        if session is None:
-            return
-        name = exchange.parameters["model_id"]
-        if name == session.model:
-            await exchange.reply(Reply(200, msgspec.json.encode(_model(session))))
-        else:
-            what = f"the session has no model `{name}`, only `{session.model}`"
-            await exchange.reply(wire.encode_fault(ChatFault(ErrorKind.NOT_FOUND, what)))
+        if session is not None:
+            named = msgspec.structs.replace(_model(session), id=exchange.parameters["model_id"])
+            await exchange.reply(Reply(200, msgspec.json.encode(named)))
 
     async def _asked(self, wire: Wire, exchange: Exchange) -> _Asked | None:
         """What the body asks for; None when the client has been told what is wrong with it."""

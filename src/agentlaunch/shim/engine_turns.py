@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 
+import msgspec
+
 from agentlaunch.core.endpoint import Endpoint
-from agentlaunch.core.filters.prefix_probe import conversation_key, other_words
-from agentlaunch.core.ir import ChatEvent, ChatRequest, Usage, UsageReport
-from agentlaunch.shim.prefix_keeper import PrefixKeeper, Prompt
+from agentlaunch.core.filters.prefix_probe import conversation_key, is_opening, other_words
+from agentlaunch.core.ir import ChatEvent, ChatRequest, Message, Tool, ToolChoice, Usage, UsageReport
+from agentlaunch.core.prefix_cache import token_count
+from agentlaunch.core.wire.base import load_wire
+from agentlaunch.core.wire.options import wire_for_call
+from agentlaunch.shim.prefix_keeper import Held, Place, PrefixKeeper, Prompt
+from agentlaunch.shim.session import Session
 from agentlaunch.shim.translation import EventFilter
 from agentlaunch.shim.upstream import UpstreamClient
 
@@ -20,19 +27,62 @@ _log = logging.getLogger(__name__)
 
 Encode = Callable[[ChatRequest], bytes]
 
+_RESERVED_TURNS = 8
+"""For so many turns a slot that was filled for a session's opening waits for it: agents ask for titles before."""
+
+_SUMMARY_TOKENS = 2048
+"""What an agent's summary of a conversation takes at most, or nearly."""
+
+Remember = Callable[[Session, ChatRequest], None]
+"""Told each request, as its upstream got it, once that has told its usage: the agent's opening may be among them."""
+
+
+def _forget(_session: Session, _request: ChatRequest) -> None:
+    pass
+
 
 @dataclass
 class _Slot:
-    """One slot as far as we know it: whose conversation it holds, how many tokens, and when it was used last."""
+    """One slot as far as we know it: whose conversation it holds, how many tokens, and when it was used last.
+
+    `beforehand` is set until its first use where it was filled for the session `patron` that has just opened. `tools`
+    are those that the conversation was last asked with.
+    """
 
     number: int
     conversation: bytes = b""
     tokens: int = 0
     turn: int = 0
+    beforehand: Held | None = None
+    patron: str = ""
+    tools: tuple[Tool, ...] = ()
 
     def forget(self) -> None:
         """It holds nobody's conversation any more."""
-        self.conversation, self.tokens = b"", 0
+        self.conversation, self.tokens, self.beforehand, self.patron, self.tools = b"", 0, None, "", ()
+
+
+@dataclass
+class _Demand:
+    """How many requests want an upstream or have it; `warming` is what is asked of it while none does."""
+
+    callers: int = 0
+    warming: asyncio.Task[None] | None = None
+
+    @contextmanager
+    def calling(self) -> Iterator[None]:
+        """A request, from before it waits until its answer has ended."""
+        self.callers += 1
+        try:
+            yield
+        finally:
+            self.callers -= 1
+
+    async def call_off(self) -> None:
+        """End the warming; its connection is closed on return."""
+        if self.warming is not None:
+            self.warming.cancel()
+            await asyncio.wait({self.warming})
 
 
 @dataclass
@@ -42,13 +92,43 @@ class _Engine:
     slots: list[_Slot]
     keeper: PrefixKeeper | None
     window: int
+    demand: _Demand = field(default_factory=_Demand)
     queue: asyncio.Lock = field(default_factory=asyncio.Lock)
     turns: Iterator[int] = field(default_factory=lambda: count(1))
 
-    def slot_for(self, conversation: bytes) -> _Slot:
-        """The conversation's own slot, else the one that was left alone the longest."""
-        own = (slot for slot in self.slots if slot.conversation == conversation)
-        return next(own, None) or min(self.slots, key=lambda slot: slot.turn)
+    def slot_for(self, conversation: bytes, patron: str, *, is_work: bool) -> _Slot:
+        """The conversation's own slot, else the one that was filled for this session's opening (`patron`, empty for
+        other requests), else the one that was left alone the longest.
+
+        What is no work, a title or a classifier, takes the slot that holds the least: while a subagent works, the
+        conversation that waits for it was left alone the longest, and is the dearest to compute again.
+        """
+        own = next((slot for slot in self.slots if slot.conversation == conversation), None)
+        filled = (slot for slot in self.slots if patron and slot.patron == patron)
+        return own or next(filled, None) or (self.idlest() if is_work else self.smallest())
+
+    def smallest(self) -> _Slot:
+        """The slot that holds the fewest tokens, not one that waits for a session's opening."""
+        return min(self.slots, key=lambda slot: (slot.patron != "", slot.tokens, slot.turn))
+
+    def idlest(self) -> _Slot:
+        """The slot that was left alone the longest; one that was filled for a session counts as used later."""
+        return min(self.slots, key=lambda slot: slot.turn + (_RESERVED_TURNS if slot.patron else 0))
+
+    def room_beside(self, slot: _Slot) -> int:
+        """Tokens that this slot may hold without another one losing its own."""
+        held = sum(other.tokens for other in self.slots if other is not slot)
+        return (self.window or sys.maxsize) - held
+
+    def has_room_for_tools(self, slot: _Slot, request: ChatRequest) -> bool:
+        """Whether a compaction without tools fits with them, and with a summary behind it.
+
+        Most templates say the tools first: without them nothing of the conversation is what the engine has computed.
+        """
+        if request.tools or not slot.tools or is_opening(request):
+            return False
+        needed = slot.tokens + _most_tokens(request.messages[-1]) + _SUMMARY_TOKENS
+        return not self.window or needed <= self.window
 
     def fill(self, slot: _Slot, tokens: int) -> None:
         """The slot holds `tokens` now. Past the window llama.cpp has cleared others, since all share one cache."""
@@ -62,15 +142,44 @@ class _Engine:
 class EngineTurns:
     """The queues of all engines of ours; one instance for the shim's life. Other upstreams are passed through."""
 
-    def __init__(self) -> None:
+    def __init__(self, remember: Remember = _forget) -> None:
+        self._remember = remember
         self._engines: dict[tuple[str, str], _Engine] = {}
+        self._demands: dict[tuple[str, str], _Demand] = {}
 
-    def turn(self, request: ChatRequest, endpoint: Endpoint, encode: Encode) -> Turn:
+    def turn(self, request: ChatRequest, endpoint: Endpoint, encode: Encode, session: Session | None = None) -> Turn:
         """A turn for `request`, which is as the upstream gets it; `encode` makes the upstream's body of a request.
 
+        Nothing is remembered without `session`, or where a route leads to another upstream than the session's own.
         Raises what `encode` raises.
         """
-        return Turn(self._engine(endpoint) if endpoint.slots else None, request, encode)
+        engine = self._engine(endpoint) if endpoint.slots else None
+        demand = self._demand(endpoint) if engine is None else engine.demand
+        own = session if session is not None and _is_own(session, endpoint) else None
+        return Turn(_Passage(engine, demand, own, self._remember), request, encode)
+
+    async def warm(self, session: Session, opening: ChatRequest, upstream: UpstreamClient) -> None:
+        """Have the session's upstream compute the opening that it will be asked next, unless it has anything to do.
+
+        A request that comes meanwhile has it end: an engine of ours after a step of `STEP_S`, another upstream as it
+        notices that the connection is closed. Raises UpstreamFailed, ProtocolError.
+        """
+        endpoint = session.endpoint
+        encode = wire_for_call(load_wire(endpoint.wire), endpoint, opening).encode_request
+        if endpoint.slots:
+            await _warm_slot(self._engine(endpoint), session.id, _prompt(opening, encode), upstream)
+            return
+        demand = self._demand(endpoint)
+        if demand.callers or demand.warming is not None:
+            return
+        warming = demand.warming = asyncio.create_task(_warm_other(endpoint, opening, upstream))
+        try:
+            await asyncio.wait({warming})
+            if not warming.cancelled():
+                warming.result()
+        finally:
+            await demand.call_off()
+            demand.warming = None
 
     def _engine(self, endpoint: Endpoint) -> _Engine:
         identity = endpoint.base_url, endpoint.key  # each engine process has a key of its own, a port may come again
@@ -82,12 +191,30 @@ class EngineTurns:
             self._engines[identity] = engine
         return engine
 
+    def _demand(self, endpoint: Endpoint) -> _Demand:
+        return self._demands.setdefault((endpoint.base_url, endpoint.model), _Demand())
+
+
+def _is_own(session: Session, endpoint: Endpoint) -> bool:
+    return (session.endpoint.name, session.endpoint.model) == (endpoint.name, endpoint.model)
+
+
+@dataclass(frozen=True)
+class _Passage:
+    """What a turn goes through: the engine, if it is one of ours, and who is told of it."""
+
+    engine: _Engine | None
+    demand: _Demand
+    session: Session | None
+    remember: Remember
+
 
 class Turn:
     """One request's turn. `taken` is entered once; events pass through `observing` on their way to the client."""
 
-    def __init__(self, engine: _Engine | None, request: ChatRequest, encode: Encode) -> None:
-        self._engine = engine
+    def __init__(self, passage: _Passage, request: ChatRequest, encode: Encode) -> None:
+        self._passage = passage
+        self._engine = passage.engine
         self._request = request
         self._encode = encode
         self._body = encode(request)
@@ -101,42 +228,54 @@ class Turn:
         Local engines share one machine: two generations at once take twice as long each, and a prompt computed beside
         an answer stops that answer. So requests wait in the order of their arrival.
         """
-        engine = self._engine
-        if engine is None:
-            yield self._body
-            return
-        async with engine.queue:
-            slot = await self._prepared(engine, upstream)
-            yield with_slot(self._body, slot.number)
+        engine, demand = self._engine, self._passage.demand
+        with demand.calling():
+            if engine is None:
+                await demand.call_off()
+                yield self._body
+                return
+            async with engine.queue:
+                slot = await self._prepared(engine, upstream)
+                yield with_slot(self._body, slot.number)
 
     def observing(self, behind: EventFilter) -> EventFilter:
         """A filter before `behind` that learns from the usage what the engine had cached."""
-        return behind if self._engine is None else UsageTap(self._observe, behind)
+        return behind if self._engine is None and self._passage.session is None else UsageTap(self._observe, behind)
 
     async def _prepared(self, engine: _Engine, upstream: UpstreamClient) -> _Slot:
         """The slot for this conversation, with its prefix in it if that could be had."""
         conversation = conversation_key(self._request)
-        slot = engine.slot_for(conversation)
+        slot = engine.slot_for(conversation, self._patron(), is_work=bool(self._request.tools))
         slot.turn = next(engine.turns)
         if slot.conversation != conversation:
+            beforehand = slot.beforehand
             slot.forget()  # and stay so, should we be cancelled in the middle
             if engine.keeper is not None:
-                self._restored = await self._primed(engine, engine.keeper, slot, upstream)
+                others = tuple(each.number for each in engine.slots if each is not slot)
+                place = Place(slot.number, others, beforehand)
+                self._restored = await self._primed(engine, engine.keeper, place, upstream)
             slot.conversation = conversation
+        elif engine.has_room_for_tools(slot, self._request):
+            self._body = self._encode(_with_tools(self._request, slot.tools))
+        slot.tools = self._request.tools or slot.tools
         self._slot = slot
         return slot
 
-    async def _primed(self, engine: _Engine, keeper: PrefixKeeper, slot: _Slot, upstream: UpstreamClient) -> int:
+    def _patron(self) -> str:
+        """The session, for its opening: titles have no tools."""
+        session, request = self._passage.session, self._request
+        return session.id if session is not None and request.tools and is_opening(request) else ""
+
+    async def _primed(self, engine: _Engine, keeper: PrefixKeeper, place: Place, upstream: UpstreamClient) -> int:
         """Have the prefix brought into the slot; how many tokens were restored."""
-        other = other_words(self._request)
-        prompt = Prompt(self._body, self._encode(other) if other else None)
-        others = [each.number for each in engine.slots if each is not slot]
-        primed = await keeper.prime(upstream, slot.number, prompt, others)
+        primed = await keeper.prime(upstream, place, _prompt(self._request, self._encode))
         for number in primed.erased:
             engine.slots[number].forget()
         return primed.restored
 
     def _observe(self, usage: Usage) -> None:
+        if self._passage.session is not None:
+            self._passage.remember(self._passage.session, self._request)
         engine, slot = self._engine, self._slot
         if engine is None or slot is None:
             return
@@ -148,6 +287,48 @@ class Turn:
         if engine.keeper is not None and self._restored:
             engine.keeper.verify(self._restored, usage.cached_tokens)
             self._restored = 0
+
+
+def _with_tools(request: ChatRequest, tools: tuple[Tool, ...]) -> ChatRequest:
+    """The same request with tools that are shown and cannot be called, as Claude Code's own compactions have them."""
+    return msgspec.structs.replace(request, tools=tools, tool_choice=ToolChoice("none"))
+
+
+def _most_tokens(message: Message) -> int:
+    """No fewer tokens than the message takes: a token is seldom shorter than two bytes of JSON."""
+    return len(msgspec.json.encode(message)) // 2
+
+
+def _prompt(request: ChatRequest, encode: Encode) -> Prompt:
+    other = other_words(request)
+    return Prompt(encode(request), encode(other) if other else None)
+
+
+async def _warm_slot(engine: _Engine, session_id: str, prompt: Prompt, upstream: UpstreamClient) -> None:
+    """Fill the idlest slot, which then counts as just used, or the agent's title would take it."""
+    if engine.keeper is None:
+        return
+    async with engine.queue:
+        slot = engine.idlest()
+        if engine.demand.callers:
+            return
+        conversation, tokens = slot.conversation, slot.tokens
+        place = Place(slot.number, room=engine.room_beside(slot))
+        slot.forget()
+        held = await engine.keeper.warm(upstream, place, prompt, lambda: not engine.demand.callers)
+        if held is None:
+            slot.conversation, slot.tokens = conversation, tokens
+            return
+        slot.beforehand, slot.patron, slot.turn = held, session_id, next(engine.turns)
+        slot.tokens = token_count(held.tokens)
+
+
+async def _warm_other(endpoint: Endpoint, opening: ChatRequest, upstream: UpstreamClient) -> None:
+    """Ask for one token of an answer, which nobody reads."""
+    asked = msgspec.structs.replace(opening, max_output_tokens=1, stream=True)
+    wire = wire_for_call(load_wire(endpoint.wire), endpoint, asked)
+    async with upstream.post(endpoint, wire.path, wire.encode_request(asked)) as response:
+        await response.read()
 
 
 def with_slot(body: bytes, slot: int) -> bytes:

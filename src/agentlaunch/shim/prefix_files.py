@@ -14,7 +14,11 @@ from agentlaunch.errors import MachineError
 from agentlaunch.system.files import make_private_dir, write_private
 
 STATE_SUFFIX = ".slot"
+OPENING_SUFFIX = ".opening"
+"""Of the remembered openings in the same folder (shim/prewarm_files.py), which `clear` removes as well."""
 _ABOUT_SUFFIX = ".json"
+_REFUSAL_SUFFIX = ".refusal"
+_MAX_REFUSALS = 32
 _STRAY_S = 3600.0
 _SAMPLES = 64
 _SAMPLE_BYTES = 4096
@@ -24,6 +28,18 @@ _about = msgspec.json.Decoder(KeptPrefix)
 
 class NotKept(Exception):
     """A state that cannot be used or kept; the message says why."""
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why an engine's prefixes are kept not at all, or not all of them. `at` in Unix seconds."""
+
+    engine: str
+    model: str
+    reason: str
+    at: float
+
+
+_refusal = msgspec.json.Decoder(Refusal)
 
 
 def state_name(name: str) -> str:
@@ -114,8 +130,30 @@ def make_room(folder: Path, limit_bytes: int, now: float) -> tuple[KeptPrefix, .
 
 
 def clear(folder: Path) -> tuple[KeptPrefix, ...]:
-    """Remove everything; what has gone."""
-    return make_room(folder, -1, float("inf"))
+    """Remove everything; the prefixes that have gone."""
+    gone = make_room(folder, -1, float("inf"))
+    for path in (*folder.glob(f"*{OPENING_SUFFIX}"), *folder.glob(f"*{_REFUSAL_SUFFIX}")):
+        with contextlib.suppress(OSError):
+            path.unlink()
+    return gone
+
+
+def note_refusal(folder: Path, refusal: Refusal) -> None:
+    """Keep the reason for whoever looks at the folder, the last one of each engine; a full disk keeps none."""
+    with contextlib.suppress(MachineError):
+        write_private(folder / (refusal.engine + _REFUSAL_SUFFIX), msgspec.json.encode(refusal))
+    for old in read_refusals(folder)[_MAX_REFUSALS:]:
+        with contextlib.suppress(OSError):
+            (folder / (old.engine + _REFUSAL_SUFFIX)).unlink()
+
+
+def read_refusals(folder: Path) -> tuple[Refusal, ...]:
+    """Every reason that was noted, the newest first; files that cannot be read are passed over."""
+    found: list[Refusal] = []
+    for path in folder.glob(f"*{_REFUSAL_SUFFIX}"):
+        with contextlib.suppress(OSError, msgspec.MsgspecError):
+            found.append(_refusal.decode(path.read_bytes()))
+    return tuple(sorted(found, key=lambda refusal: -refusal.at))
 
 
 def _remove_strays(folder: Path, known: set[str], before: float) -> None:

@@ -23,7 +23,7 @@ class OpenSession:
 
     `model` is the name the agent uses; `process` is the launcher, which becomes the agent by exec, and None stands for
     a session that no process's end closes (`serve`). `context_window` and `max_output_tokens` are in tokens. `project`
-    is the folder that the agent works in.
+    is the folder that the agent works in, `variant` as in shim.session.Session.
     """
 
     agent: str
@@ -34,6 +34,7 @@ class OpenSession:
     max_output_tokens: int
     routing: SessionRouting | None = None
     project: str = ""
+    variant: str = ""
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,8 @@ SILENCE_S = 600.0
 """How long a hosted upstream may say nothing where nobody else can be asked: our signs of life keep agents waiting, so
 the end has to come from us. It is what OpenAI's and Anthropic's SDKs wait by default, ten minutes."""
 
+_LEFT_ALONE = ChatFault(ErrorKind.UNAVAILABLE, "it failed a moment ago, and is left alone while others may answer")
+
 _log = logging.getLogger(__name__)
 
 _CHAT_WIRE = "openai_chat"
@@ -178,8 +180,7 @@ class _Run:
         """One attempt to its end, its connection closed; what to ask next, None when there is nothing left to do."""
         endpoint = self._endpoints[ask.index]
         if not self._router.admits(endpoint) and self._failover.has_others:
-            busy = ChatFault(ErrorKind.UNAVAILABLE, "it failed a moment ago, and another request tries it out")
-            return await self._pass([Failed(busy)], endpoint)
+            return await self._pass([Failed(_LEFT_ALONE)], endpoint)
         try:
             call = self._verbatim(endpoint) or prepare_call(
                 self._request, self._client.session, endpoint, self._options.making()
@@ -301,7 +302,8 @@ class _Run:
             effect = self._failover.again()
         else:
             effect = self._failover.failed(failure)
-            if isinstance(effect, GiveUp) or not effect.revive:
+            is_asked = failure.fault is not _LEFT_ALONE  # else its breaker has learnt nothing
+            if is_asked and (isinstance(effect, GiveUp) or not effect.revive):
                 self._router.failed(endpoint, failure.fault, is_lost=failure.is_lost)
         if isinstance(effect, Ask):
             if not self._inbox.restart():

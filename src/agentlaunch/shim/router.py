@@ -14,6 +14,7 @@ from agentlaunch.core.ir import ChatFault, ChatRequest, ErrorKind
 from agentlaunch.core.policy import LOCAL
 from agentlaunch.core.routing import NO_ROUTE, Spent, UpstreamFacts, decide, facts_of
 from agentlaunch.shim.session import Session
+from agentlaunch.shim.upstream import KEPT_HERE
 
 STALL_S = 60.0
 """How long a hosted upstream may say nothing at all before another is asked: a started prefill is lost by it, and
@@ -95,6 +96,9 @@ class Router:
     def failed(self, endpoint: Endpoint, fault: ChatFault, *, is_lost: bool) -> None:
         """An attempt there has failed. `is_lost`: by its connection, not by an answer."""
         address = _address(endpoint)
+        if fault.code in KEPT_HERE:  # it has heard nothing of this request, and takes the next
+            self._health.released(address)
+            return
         match _failure_kind(fault.kind, is_lost=is_lost):
             case FailureKind() as kind:
                 self._health.failed(address, kind, fault.retry_after_s)

@@ -26,6 +26,7 @@ from agentlaunch.shim.control import Control, ShimIdentity
 from agentlaunch.shim.engine_activity import EngineActivities
 from agentlaunch.shim.engine_use import EngineUse
 from agentlaunch.shim.live_routes import LiveRoutes
+from agentlaunch.shim.prewarm import Prewarm
 from agentlaunch.shim.protocol import OpenSession
 from agentlaunch.shim.relay import RelayOptions
 from agentlaunch.shim.router import Router
@@ -75,14 +76,16 @@ class ServerConfig:
     """One server. `port` 0 takes a free one; without `control_token` there is no control API.
 
     `sessions_dir` belongs to this server alone, None when no session needs a folder. `usage_path` is where finished
-    requests are kept, None for nowhere; `reference` are the prices that they are compared with. `on_ready` gets the
-    URL once requests are answered and the preset session's engine is ready; `on_stop` runs when the end begins.
+    requests are kept, `openings_dir` where what agents send first is, None for nowhere; `reference` are the prices that
+    requests are compared with. `on_ready` gets the URL once requests are answered and the preset session's engine is
+    ready; `on_stop` runs when the end begins.
     """
 
     port: int = 0
     control_token: str = field(default="", repr=False)
     sessions_dir: Path | None = None
     usage_path: Path | None = None
+    openings_dir: Path | None = None
     reference: Prices | None = None
     idle: IdlePolicy = field(default_factory=lambda: IdlePolicy(stop_s=None))
     preset: PresetSession | None = None
@@ -149,13 +152,20 @@ class _ShimServer:
         self._upstream = UpstreamClient()
         self._recorder = UsageRecorder(config.usage_path)
         self._traffic = Traffic(self._recorder, monotonic, time, config.reference)
-        self._options = RelayOptions(reach=self._engines.reach, router=Router(spent=self._spent), traffic=self._traffic)
+        self._prewarm = Prewarm(config.openings_dir, self._upstream, self._table.session)
+        self._options = RelayOptions(
+            turns=self._prewarm.turns,
+            reach=self._engines.reach,
+            router=Router(spent=self._spent),
+            traffic=self._traffic,
+        )
         self._control = Control(
             ShimIdentity(self._url, config.control_token, time(), config.idle.stop_s or 0.0),
             self._table,
             self._engines,
             engines,
             self._begin_stop,
+            self._prewarm.begin,
         )
         self._activities = EngineActivities(monotonic)
         live = LiveRoutes(self._traffic, self._activities, self._table, config.control_token)
@@ -250,6 +260,7 @@ class _ShimServer:
                 assert_never(decision)
 
     async def _end(self) -> None:
+        await self._prewarm.aclose()
         for session in self._table.seen(is_alive):
             self._table.close(session.id)
         await self._engines.settle()
@@ -274,13 +285,13 @@ async def _signals(stop: Callable[[], None]) -> AsyncIterator[None]:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-        return
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup has us outlive the terminal
-        wanted = (*wanted, signal.SIGHUP)
-    for number in wanted:
-        loop.add_signal_handler(number, stop)
-    try:
-        yield
-    finally:
+    else:
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup has us outlive the terminal
+            wanted = (*wanted, signal.SIGHUP)
         for number in wanted:
-            loop.remove_signal_handler(number)
+            loop.add_signal_handler(number, stop)
+        try:
+            yield
+        finally:
+            for number in wanted:
+                loop.remove_signal_handler(number)

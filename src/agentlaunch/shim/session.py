@@ -23,7 +23,8 @@ class Session:
     """One agent's lease of the shim. `token` never appears in a repr; sizes are in tokens.
 
     `engine` is set for an engine that the shim keeps running. Without `routing` every request goes to `endpoint`.
-    `project` is the folder that the agent works in.
+    `project` is the folder that the agent works in, `variant` what else its first prompt depends on: its name, version
+    and lean mode; empty where nothing is to be remembered of that prompt.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Session:
     engine: EngineSpec | None = None
     routing: SessionRouting | None = None
     project: str = ""
+    variant: str = ""
 
 
 class SessionLookup(Protocol):
@@ -43,6 +45,10 @@ class SessionLookup(Protocol):
 
     def find(self, token: str) -> Session | None:
         """The open session with this token, compared in constant time; None when there is none."""
+        ...
+
+    def awaits(self, token: str) -> bool:
+        """Whether a session that is still being opened, since its model loads, will have this token."""
         ...
 
     def touch(self, session_id: str) -> None:

@@ -6,7 +6,7 @@ import hmac
 import secrets
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import time
 
@@ -21,9 +21,10 @@ from agentlaunch.system.process import ProcessId
 
 @dataclass
 class _Entry:
-    """One session; `session` is None while its engine loads."""
+    """One session; `session` is None while its engine loads. `awaited_token`: one that was chosen for it beforehand."""
 
     request: OpenSession
+    awaited_token: str = field(default="", repr=False)
     session: Session | None = None
     opened_at: float = 0.0
     requests: int = 0
@@ -53,16 +54,26 @@ class SessionTable:
                 found = session
         return found
 
+    def session(self, session_id: str) -> Session | None:
+        """The open session with this id; None when there is none."""
+        entry = self._entries.get(session_id)
+        return None if entry is None else entry.session
+
     def touch(self, session_id: str) -> None:
         """Count a request; one of a session that has just closed counts nowhere."""
         entry = self._entries.get(session_id)
         if entry is not None:
             entry.requests += 1
 
-    def begin(self, request: OpenSession) -> str:
+    def awaits(self, token: str) -> bool:
+        """See SessionLookup."""
+        awaited = [entry.awaited_token for entry in self._entries.values() if entry.session is None]
+        return any(hmac.compare_digest(each.encode(), token.encode()) for each in awaited if each)
+
+    def begin(self, request: OpenSession, token: str = "") -> str:
         """Note a session whose engine is still to be reached; its id. From now on it uses its engine."""
         session_id = secrets.token_hex(8)
-        self._entries[session_id] = _Entry(request)
+        self._entries[session_id] = _Entry(request, token)
         return session_id
 
     def finish(self, session_id: str, endpoint: Endpoint, token: str = "") -> SessionGrant:
@@ -86,6 +97,7 @@ class SessionTable:
             engine=request.target if isinstance(request.target, EngineSpec) else None,
             routing=request.routing,
             project=request.project,
+            variant=request.variant,
         )
         entry.session = session
         entry.opened_at = self._clock()

@@ -11,7 +11,7 @@ from types import MappingProxyType
 import httpx
 
 from agentlaunch import __version__
-from agentlaunch.core.addresses import is_loopback
+from agentlaunch.core.addresses import is_loopback, is_near
 from agentlaunch.core.egress import leak_in
 from agentlaunch.core.endpoint import Endpoint
 from agentlaunch.core.ir import ChatFault, ErrorKind
@@ -27,6 +27,9 @@ QUICKLY_SEARCHED_BYTES = 2**19
 """A search takes about 10 ms a megabyte (benchmarks/routing.py)."""
 ANTHROPIC_VERSION = "2023-06-01"
 """Required on every request by the Messages API (Anthropic API reference, "Versions")."""
+
+KEPT_HERE = frozenset({"privacy", "never_send"})
+"""The codes of faults for what was never sent: by them an upstream has not failed."""
 
 _LIMITS = httpx.Limits(max_connections=None, keepalive_expiry=KEEPALIVE_EXPIRY_S)
 _ANTHROPIC_WIRE = "anthropic_messages"
@@ -67,8 +70,9 @@ class UpstreamResponse:
 class UpstreamClient:
     """Connections to every upstream; one instance for the shim's life, closed by whoever made it.
 
-    Loopback upstreams never go through a proxy of the environment; others do when the environment names one. On
-    loopback httpx's transport is used without its client, whose cookies and redirects cost 0.2 ms a request.
+    Upstreams on loopback and in private networks never go through a proxy of the environment; others do when it names
+    one. To the near ones httpx's transport is used without its client, whose cookies and redirects cost 0.2 ms a
+    request.
     """
 
     def __init__(self, connect_timeout_s: float = CONNECT_TIMEOUT_S) -> None:
@@ -116,7 +120,7 @@ class UpstreamClient:
             await response.aclose()
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
-        if is_loopback(str(request.url)):
+        if is_near(str(request.url)):
             return await self._near_transport().handle_async_request(request)
         return await self._far_client().send(request, stream=True)
 
@@ -131,7 +135,8 @@ class UpstreamClient:
 
     def _near_transport(self) -> httpx.AsyncHTTPTransport:
         if self._near is None:
-            self._near = httpx.AsyncHTTPTransport(trust_env=False, limits=_LIMITS)
+            # The environment names no proxy to a transport, only certificates: SSL_CERT_FILE.
+            self._near = httpx.AsyncHTTPTransport(trust_env=True, limits=_LIMITS)
         return self._near
 
     def _far_client(self) -> httpx.AsyncClient:

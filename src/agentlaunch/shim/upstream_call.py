@@ -106,7 +106,7 @@ def prepare_call(request: ChatRequest, session: Session, endpoint: Endpoint, mak
     )
     asked = for_engine(outgoing, endpoint)
     wire = wire_for_call(upstream_wire, endpoint, asked)
-    turn = making.turns.turn(asked, endpoint, wire.encode_request)
+    turn = making.turns.turn(asked, endpoint, wire.encode_request, session)
     expected = _expectation(outgoing, endpoint, making.counter)
     mending = FilterChain(answer_filters(outgoing, expected), forms.restore())
     observed = turn.observing(_learning(outgoing, endpoint, making.counter, mending))

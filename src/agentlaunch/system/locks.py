@@ -80,7 +80,12 @@ if sys.platform == "win32":
         return True
 
     def _lock_shared(handle: int) -> bool:
-        return _lock(handle)  # Windows has no shared lock here: two askers at one moment may see each other
+        """Windows has no shared lock here: two askers at one moment see each other, and a holder stays."""
+        for _ in range(3):
+            if _lock(handle):
+                return True
+            sleep(0.01)
+        return False
 
 else:
     import fcntl

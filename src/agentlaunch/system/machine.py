@@ -13,6 +13,7 @@ from typing import Protocol
 
 from agentlaunch.core.hardware import OperatingSystem
 from agentlaunch.system.nvml import NvmlReading, read_nvml
+from agentlaunch.system.programs import IS_WINDOWS, startable
 
 KEPT_VARIABLES = (
     "PATH",
@@ -127,8 +128,9 @@ class Machine(Protocol):
 class LocalMachine:
     """This very machine."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], *, windows: bool = IS_WINDOWS) -> None:
         self._environment = environment
+        self._windows = windows
 
     @property
     def os(self) -> OperatingSystem:
@@ -153,13 +155,14 @@ class LocalMachine:
 
     def run(self, argv: Sequence[str], timeout_s: float) -> CommandResult:
         """Run a program in the C locale: a comma for a point has broken such parsers before."""
+        environment = clean_environment(self._environment)
         flags = 0
         if sys.platform == "win32":
             flags = subprocess.CREATE_NO_WINDOW
         try:
             ended = subprocess.run(
-                list(argv),
-                env=clean_environment(self._environment),
+                startable(argv, environment, windows=self._windows),
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=timeout_s,

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 from agentlaunch.errors import MachineError
-from agentlaunch.system.files import not_writable
+from agentlaunch.system.files import not_writable, open_log
+from agentlaunch.system.programs import startable
+
+_OWN_GROUP = 0x08000200
+_OUT_OF_THE_JOB = 0x01000000
+"""CREATE_NO_WINDOW with CREATE_NEW_PROCESS_GROUP, and CREATE_BREAKAWAY_FROM_JOB (Microsoft, "Process Creation
+Flags"); Python names them on Windows alone."""
 
 
 @dataclass(frozen=True)
@@ -52,29 +59,41 @@ def spawn_detached(
     Raises MachineError `folder-not-writable` for the log.
     """
     try:
-        opened = os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
+        opened = os.fdopen(open_log(log, os.O_APPEND), "ab")
     except OSError as error:
         raise not_writable(log.parent, error) from error
     with opened as sink:
-        flags = 0
-        if sys.platform == "win32":
-            flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
-        return subprocess.Popen(
-            list(argv),
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=sink if stdout is None else stdout,
-            stderr=sink,
-            start_new_session=sys.platform != "win32",
-            creationflags=flags,
-            cwd=Path.home() if Path.home().is_dir() else None,
-        )
+
+        def start(flags: int) -> subprocess.Popen[bytes]:
+            return subprocess.Popen(
+                list(argv),
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=sink if stdout is None else stdout,
+                stderr=sink,
+                start_new_session=sys.platform != "win32",
+                creationflags=flags,
+                cwd=Path.home() if Path.home().is_dir() else None,
+            )
+
+        return start_apart(start) if sys.platform == "win32" else start(0)
+
+
+def start_apart(start: Callable[[int], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
+    """`start` with Windows' flags for a process apart: no window, no Ctrl-C of ours, and outside of our job.
+
+    Editors and CI run a terminal in a job, and Windows ends a job's processes with it; a job may forbid to leave it.
+    """
+    try:
+        return start(_OWN_GROUP | _OUT_OF_THE_JOB)
+    except PermissionError:
+        return start(_OWN_GROUP)
 
 
 def exec_replace(argv: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
     """Become `argv` (POSIX), or run it to its end and exit with its code (Windows). Never returns.
 
-    Raises MachineError `agent-not-executable` when the system refuses to start it.
+    Raises MachineError `agent-not-executable` when the system refuses to start it, UserError `argument-not-passable`.
     """
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, OSError, ValueError):  # None or closed, when the user closed it
@@ -82,7 +101,7 @@ def exec_replace(argv: Sequence[str], environment: Mapping[str, str]) -> NoRetur
     try:
         if sys.platform != "win32":
             os.execve(argv[0], list(argv), dict(environment))  # noqa: S606 - an argv list, no shell
-        sys.exit(_run_to_end(argv, environment))
+        sys.exit(run_to_end(startable(argv, environment), environment))
     except OSError as error:
         raise MachineError(
             "agent-not-executable",
@@ -91,11 +110,32 @@ def exec_replace(argv: Sequence[str], environment: Mapping[str, str]) -> NoRetur
         ) from error
 
 
-def _run_to_end(argv: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run to the end; Ctrl-C goes to the agent, which shares our console, and not to us."""
-    with subprocess.Popen(list(argv), env=dict(environment)) as child:
-        while True:
-            try:
-                return child.wait()
-            except KeyboardInterrupt:
-                continue
+def run_to_end(command: list[str] | str, environment: Mapping[str, str]) -> int:
+    """Run what `startable` gave to its end; its exit code. Ctrl-C is the agent's, which shares our console.
+
+    A terminal is then given back as shells expect it, whatever the agent has left on.
+    """
+    with _interrupts_passed(), subprocess.Popen(command, env=dict(environment)) as child:
+        code = exit_status(child.wait())
+    from agentlaunch.system.terminal import restore_terminal  # needed now, and nowhere on the way to the agent
+
+    restore_terminal()
+    return code
+
+
+def exit_status(code: int) -> int:
+    """A Windows exit code as `sys.exit` takes it: from 2 ** 31 on, as an NTSTATUS is, it would become -1."""
+    return code - (1 << 32) if code >= 1 << 31 else code
+
+
+@contextlib.contextmanager
+def _interrupts_passed() -> Iterator[None]:
+    """A handler that does nothing, and not SIG_IGN, which the child would inherit.
+
+    To catch KeyboardInterrupt does not do: on Windows it comes when the wait is over, anywhere behind it.
+    """
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

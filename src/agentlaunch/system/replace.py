@@ -86,14 +86,13 @@ def remove_leftover(path: Path) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Make a rename in `folder` last through a crash of the machine, where the system can; Windows cannot."""
-    if sys.platform == "win32":
-        return
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError):
+            handle = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
 
 
 def _temporary(path: Path) -> Path:

@@ -42,4 +42,6 @@ def _read(path: Path, name: str) -> dict[str, object]:
             "bad-settings-file", f"`{name}` is not TOML: {error}", f"mend it or remove it: {path}"
         ) from error
     except OSError as error:
-        raise UserError("bad-settings-file", f"cannot read `{path}`: {error.strerror or error}") from error
+        raise UserError(
+            "bad-settings-file", f"cannot read `{path}`: {error.strerror or error}", f"see who may: ls -l {path}"
+        ) from error

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import httpx
 import msgspec
 
-from agentlaunch.core.addresses import is_loopback
+from agentlaunch.core.addresses import is_near
 from agentlaunch.upstreams.kind import UpstreamKind
 from agentlaunch.upstreams.listing import Listing, ModelFacts
 
@@ -49,11 +49,12 @@ Survey: TypeAlias = Listed | Unlisted
 def ask_models(kind: UpstreamKind, base_url: str, headers: Mapping[str, str]) -> Survey:
     """What the server at `base_url` lists. Blocks for CONNECT_TIMEOUT_S and some SILENCE_S at worst; never raises.
 
-    Redirects are not followed: the key in `headers` is for this server alone. On loopback no proxy is asked.
+    Redirects are not followed: the key in `headers` is for this server alone. A near server is asked without a proxy.
     """
     timeout = httpx.Timeout(SILENCE_S, connect=CONNECT_TIMEOUT_S)
     found: Survey = Unlisted(Reach.NO_LIST, "lists no models")
-    with httpx.Client(timeout=timeout, trust_env=not is_loopback(base_url)) as client:
+    transport = httpx.HTTPTransport() if is_near(base_url) else None  # with one given, httpx uses no proxy
+    with httpx.Client(timeout=timeout, transport=transport) as client:
         for listing in kind.listings:
             found = _ask(client, base_url + listing.path, headers, listing)
             if isinstance(found, Listed) or found.reach is Reach.SILENT:

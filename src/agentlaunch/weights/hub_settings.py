@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agentlaunch.core.offline import is_offline
+
 DEFAULT_ENDPOINT = "https://huggingface.co"
 _TRUE = ("1", "on", "yes", "true")  # huggingface_hub/constants.py, ENV_VARS_TRUE_VALUES
 
@@ -21,7 +23,7 @@ class HubSettings:
 
 
 def read_hub_settings(environment: Mapping[str, str]) -> HubSettings:
-    """From HF_ENDPOINT, HF_HUB_CACHE, HF_HOME, HF_TOKEN or the saved token, HF_HUB_OFFLINE.
+    """From HF_ENDPOINT, HF_HUB_CACHE, HF_HOME, HF_TOKEN or the saved token, HF_HUB_OFFLINE and our AGENTLAUNCH_OFFLINE.
 
     Source: Hugging Face's reference, "Environment variables".
     """
@@ -31,7 +33,8 @@ def read_hub_settings(environment: Mapping[str, str]) -> HubSettings:
         endpoint=(environment.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).strip().rstrip("/"),
         cache=Path(named).expanduser() if named else home / "hub",
         token=_token(environment, home),
-        is_offline=_is_true(environment, "HF_HUB_OFFLINE") or _is_true(environment, "TRANSFORMERS_OFFLINE"),
+        is_offline=is_offline(environment)
+        or any(_is_true(environment, name) for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")),
     )
 
 

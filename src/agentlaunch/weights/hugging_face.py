@@ -126,7 +126,8 @@ def unknown_repository(repository: str) -> UserError:
 
 def offline(what: str) -> RemoteError:
     """The user wants no traffic."""
-    return RemoteError("offline", f"{what}: HF_HUB_OFFLINE is set", "unset HF_HUB_OFFLINE, then again")
+    switches = "AGENTLAUNCH_OFFLINE, HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE"
+    return RemoteError("offline", f"{what}: {switches} is set", "unset it, leave --offline away, and again")
 
 
 def unreachable(endpoint: str, error: Exception) -> RemoteError:

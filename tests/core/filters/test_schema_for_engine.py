@@ -229,6 +229,27 @@ def test_a_schema_spends_a_bounded_number_of_repetitions() -> None:
     assert sum("maxLength" in part for part in kept.values()) == ALL_REPEATS // MOST_REPEATS
 
 
+def list_of(items: Json, **bounds: int) -> Json:
+    return {"type": "array", "items": items, **bounds}
+
+
+@pytest.mark.report("B069")
+@pytest.mark.parametrize("bound", [MOST_REPEATS + 1, 1_999, 2_000, 2_001, 65_536])
+def test_a_bound_at_which_llama_cpp_refuses_is_left_out_and_so_are_those_around_it(bound: int) -> None:
+    for part in ({**S, "maxLength": bound}, list_of(S, maxItems=bound), {**S, "pattern": f"^a{{0,{bound}}}$"}):
+        assert simplified(of(part), Root.ARGUMENTS) == of({key: part[key] for key in ("type", "items") if key in part})
+
+
+@pytest.mark.report("B069")
+def test_the_bounds_of_lists_in_lists_are_kept_as_long_as_their_product_is_small() -> None:
+    small = list_of(list_of({**S, "maxLength": 5}, maxItems=5), maxItems=5)
+    assert simplified(of(small), Root.ARGUMENTS) == of(small)
+    big = list_of(list_of({**S, "maxLength": 100}, maxItems=50), maxItems=50)
+    assert simplified(of(big), Root.ARGUMENTS) == of(list_of(list_of(S), maxItems=50))
+    keys = list_of(object_of(a={**S, "maxLength": 200, "minLength": 1}), minItems=20)
+    assert simplified(of(keys), Root.ARGUMENTS) == of(list_of(object_of(a={**S, "minLength": 1}), minItems=20))
+
+
 def test_references_that_multiply_end_in_bounded_size() -> None:
     levels: Json = {
         f"x{n}": {"type": "object", "properties": {key: {"$ref": f"#/$defs/x{n + 1}"} for key in "abcd"}}

@@ -137,7 +137,7 @@ def split(*events: ChatEvent) -> list[ChatEvent]:
 def test_other_events_pass_in_their_place() -> None:
     end, usage = Finished(END), UsageReport(Usage())
     told = split(TextDelta("a <th"), Ping(), usage, ThinkingSignature("s"), TextDelta("<"), end)
-    assert told == [TextDelta("a "), Ping(), usage, TextDelta("<th"), ThinkingSignature("s"), TextDelta("<"), end]
+    assert told == [TextDelta("a "), Ping(), TextDelta("<th"), usage, ThinkingSignature("s"), TextDelta("<"), end]
     failed = Failed(ChatFault(ErrorKind.INTERNAL, "x"))
     assert split(TextDelta("<think>a</"), failed) == [ThinkingDelta("a"), ThinkingDelta("</"), failed]
     assert split(TextDelta("<think>a</")) == [ThinkingDelta("a"), ThinkingDelta("</")]

@@ -61,6 +61,19 @@ def test_the_status_decides_the_kind(status: int, kind: ErrorKind) -> None:
         (404, error("no model", type=OPENAI_TYPE), ChatFault(ErrorKind.NOT_FOUND, "no model")),
         (400, error("big", type=OPENAI_TYPE, code="request_too_large"), ChatFault(ErrorKind.TOO_LARGE, "big")),
         (401, error("m", type="server_error", code=500), ChatFault(ErrorKind.AUTHENTICATION, "m")),
+        # LiteLLM 1.108 without a database, at a key that is not its master key; and at a model that it does not have.
+        (400, error("No db.", type="no_db_connection", code="400"), ChatFault(ErrorKind.AUTHENTICATION, "No db.")),
+        (
+            400,
+            error("Invalid model name passed in model=m", type=OPENAI_TYPE, code="400"),
+            ChatFault(ErrorKind.NOT_FOUND, "Invalid model name passed in model=m"),
+        ),
+        (400, error("a/b is not a valid model ID"), ChatFault(ErrorKind.NOT_FOUND, "a/b is not a valid model ID")),
+        (
+            400,  # vLLM 0.32.0
+            error('"auto" tool choice requires --enable-auto-tool-choice', type="BadRequestError", code=400),
+            ChatFault(ErrorKind.NOT_FOUND, '"auto" tool choice requires --enable-auto-tool-choice'),
+        ),
         (500, error("m", code=503), ChatFault(ErrorKind.UNAVAILABLE, "m")),
         (500, error("m", code="429"), ChatFault(ErrorKind.RATE_LIMITED, "m")),
         (400, error("m", code=429), ChatFault(ErrorKind.RATE_LIMITED, "m")),

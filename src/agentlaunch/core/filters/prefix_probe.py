@@ -14,8 +14,8 @@ def is_opening(request: ChatRequest) -> bool:
     return all(message.role in (Role.SYSTEM, Role.USER) for message in request.messages)
 
 
-def other_words(request: ChatRequest) -> ChatRequest | None:
-    """The same opening with other words of the user's; None when it has no words of theirs.
+def other_words(request: ChatRequest, words: str = "") -> ChatRequest | None:
+    """The same opening with other words of the user's, or with these; None when it has no words of theirs.
 
     What both render to the same text is what the next session begins with as well. Whatever stands behind the user's
     first words is left out: it may be words of theirs too, as after an interrupted first question.
@@ -27,7 +27,7 @@ def other_words(request: ChatRequest) -> ChatRequest | None:
             continue
         for place, part in enumerate(message.parts):
             if not _is_context(part):
-                changed = Message(Role.USER, (*message.parts[:place], TextPart(_other(part))))
+                changed = Message(Role.USER, (*message.parts[:place], TextPart(words or _other(part))))
                 return msgspec.structs.replace(request, messages=(*request.messages[:at], changed))
     return None
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypeAlias
 
 from agentlaunch.core.filters.json_repair import Json
@@ -41,17 +43,28 @@ _BRACED = re.compile(r"(?<!\\)\{(?:\d+,)?(\d+)")
 
 
 class Repeats:
-    """How many repetitions a schema may still spend."""
+    """How many repetitions a schema may still spend. Those inside of a list count once for each of its items."""
 
     def __init__(self) -> None:
         self._left = ALL_REPEATS
+        self._around = 1
 
     def take(self, times: int) -> bool:
-        """Whether `times` more are allowed; they are then spent."""
-        if times > min(self._left, MOST_REPEATS):
+        """Whether `times` more are allowed; they are then spent. A single one is no repetition and costs nothing."""
+        spent = times * self._around if times > 1 else 0
+        if times > MOST_REPEATS or spent > self._left:
             return False
-        self._left -= times
+        self._left -= spent
         return True
+
+    @contextmanager
+    def inside(self, items: int) -> Iterator[None]:
+        """While the block runs, what is taken belongs to a list of up to `items`."""
+        outside, self._around = self._around, self._around * max(1, items)
+        try:
+            yield
+        finally:
+            self._around = outside
 
 
 def bounds(node: Node, types: frozenset[str], repeats: Repeats) -> Node:
@@ -65,6 +78,11 @@ def bounds(node: Node, types: frozenset[str], repeats: Repeats) -> Node:
     if "string" in types:
         found |= _text(node, repeats)
     return found
+
+
+def most_items(found: Node) -> int:
+    """How often the items of a list with these bounds are written out at most; 1 where it has none."""
+    return max(_count(found.get(key)) or 1 for key in _LENGTHS["array"])
 
 
 def _lengths(node: Node, lowest: str, highest: str, repeats: Repeats) -> Node:

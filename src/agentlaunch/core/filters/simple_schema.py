@@ -9,7 +9,7 @@ import msgspec
 
 from agentlaunch.core.filters.json_repair import Json
 from agentlaunch.core.filters.json_schema import followed, named_type, type_of
-from agentlaunch.core.filters.simple_bounds import Node, Repeats, bounds
+from agentlaunch.core.filters.simple_bounds import Node, Repeats, bounds, most_items
 
 _DEEPEST = 24
 """Levels of schemas in schemas; what lies deeper is told by its type alone."""
@@ -101,9 +101,11 @@ class _Simplifier:
         found |= _choices(whole)
         if not types or "object" in types:
             found |= self._object(whole, chain, depth)
+        limits = bounds(whole, frozenset(types), self._repeats)
         if not types or "array" in types:
-            found |= self._array(whole, chain, depth)
-        found |= bounds(whole, frozenset(types), self._repeats)
+            with self._repeats.inside(most_items(limits)):
+                found |= self._array(whole, chain, depth)
+        found |= limits
         if "properties" not in found:
             found |= self._union(whole, chain, depth)
         return found

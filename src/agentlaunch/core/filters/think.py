@@ -10,7 +10,7 @@ from enum import Enum, auto
 from agentlaunch.core.filters.mending import Mend, MendCount
 from agentlaunch.core.filters.tool_text.markdown import CodeLines
 from agentlaunch.core.filters.tool_text.markup import CHANNEL
-from agentlaunch.core.ir import ChatEvent, Failed, Finished, Ping, TextDelta, ThinkingDelta, UsageReport
+from agentlaunch.core.ir import ChatEvent, Ping, TextDelta, ThinkingDelta
 
 _TAGS = {
     "<think>": "</think>",
@@ -129,10 +129,7 @@ class ThinkSplitter:
                     yield event
                 else:
                     yield from self._run(self._rest + text, final=False)
-            case Ping() | UsageReport():
-                yield event
-            case Finished() | Failed():
-                yield from self.finish()
+            case Ping():
                 yield event
             case _:
                 yield from self.finish()

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 
 from agentlaunch.core.catalog import Catalog, Model, Quant
+from agentlaunch.core.engine import EngineParameters
 from agentlaunch.core.fit.calibration import Calibration
 from agentlaunch.core.fit.estimate import Demand, Estimate, estimate, max_context
 from agentlaunch.core.fit.explain import gib, sentences
@@ -25,6 +26,8 @@ _CACHE_TYPES: tuple[CacheType, ...] = ("f16", "q8_0")
 
 _STANDARD = {"Q4_K_M": 0, "MXFP4": 0, "UD-Q4_K_XL": 1, "Q4_K_S": 2, "IQ4_XS": 3, "Q5_K_M": 4, "Q6_K": 5, "Q8_0": 6}
 """Where speed or room is short: what everybody publishes first, then what is a little smaller."""
+_SLOTS = EngineParameters().slots
+"""As engines are started: recurrent states and the windows' cells come once a slot, all else is shared."""
 _SMALL_CONTEXTS = (16_384, 8_192)
 """Tried for a model that a person names when nothing larger fits: too small for most sessions, but it loads."""
 
@@ -169,7 +172,8 @@ def _estimates(
     for quant in quants:
         for context in contexts:
             for cache_type in cache_types:
-                yield estimate(model, quant, RunSettings(context, cache_type), machine, demand)
+                settings = RunSettings(context, cache_type, parallel=_SLOTS)
+                yield estimate(model, quant, settings, machine, demand)
 
 
 def _best_of(model: Model, machine: Machine, demand: Demand) -> Estimate | None:

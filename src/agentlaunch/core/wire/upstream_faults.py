@@ -38,6 +38,7 @@ _KINDS_BY_WORD = {
     "authentication_error": ErrorKind.AUTHENTICATION,
     "authenticationerror": ErrorKind.AUTHENTICATION,
     "invalid_api_key": ErrorKind.AUTHENTICATION,
+    "no_db_connection": ErrorKind.AUTHENTICATION,  # LiteLLM without a database, at every key but its master key
     "billing_error": ErrorKind.PERMISSION,
     "permission_error": ErrorKind.PERMISSION,
     "permission_denied": ErrorKind.PERMISSION,
@@ -73,6 +74,10 @@ _HOPELESS = re.compile(
     re.IGNORECASE,
 )
 """Requests that llama.cpp and Ollama answer with a 500 though no retry will ever succeed."""
+_NOT_HERE = re.compile(
+    r"invalid model name passed in|is not a valid model id|requires --enable-auto-tool-choice", re.IGNORECASE
+)
+"""A 400 for what another upstream may well have: a model (LiteLLM, OpenRouter), tools (vLLM 0.32 without that flag)."""
 _MARKUP = re.compile(r"<(?:script|style).*?</(?:script|style)>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _SECONDS = re.compile(r"\d{1,9}(?:\.\d{1,9})?")
 
@@ -125,6 +130,8 @@ def _fault(body: bytes, status: int, unsaid: str) -> ChatFault:
             )
     if kind is ErrorKind.INTERNAL and _HOPELESS.search(detail[:_LONGEST_READ]):
         kind = ErrorKind.BAD_REQUEST
+    elif kind is ErrorKind.BAD_REQUEST and _NOT_HERE.search(text):
+        kind = ErrorKind.NOT_FOUND
     return ChatFault(kind, message)
 
 

@@ -35,6 +35,7 @@ from agentlaunch.core.wire.anthropic_messages.types import (
 )
 from agentlaunch.core.wire.anthropic_messages.usage import NO_USAGE, merged_usage, stop_reason_of, usage_of
 from agentlaunch.core.wire.base import CUT_OFF, Frame, ProtocolError, decode_json
+from agentlaunch.core.wire.call_ids import CallIds
 from agentlaunch.core.wire.upstream_faults import decode_stream_fault, is_bare_error
 
 T = TypeVar("T")
@@ -93,6 +94,7 @@ class MessagesEventDecoder:
         self._queue: deque[_Block] = deque()
         """Blocks in the order in which they opened: the first one is passed on as it comes, the others are held."""
         self._calls = 0
+        self._ids = CallIds()
         self._usage = NO_USAGE
         self._stop_reason: str | None = None
         self._stop_sequence = ""
@@ -188,7 +190,7 @@ class MessagesEventDecoder:
                 raise ProtocolError("content_block.name: a `tool_use` block needs a name")
             block.arguments = bytes(start.input).decode()
             self._calls += 1
-            yield ToolCallStart(start.id or f"toolu_{self._message_id}_{index}", start.name)
+            yield ToolCallStart(self._ids.fresh(start.id or "", f"toolu_{self._message_id}", index), start.name)
         elif block.kind is _Kind.TEXT and start.text:
             yield TextDelta(start.text)
         elif start.type == "redacted_thinking":

@@ -25,6 +25,7 @@ from agentlaunch.core.ir import (
     UsageReport,
 )
 from agentlaunch.core.wire.base import CUT_OFF, Frame, ProtocolError, decode_json
+from agentlaunch.core.wire.call_ids import CallIds
 from agentlaunch.core.wire.ollama_chat.arguments import arguments_text
 from agentlaunch.core.wire.ollama_chat.faults import decode_line_fault
 from agentlaunch.core.wire.ollama_chat.truncation import Expectation
@@ -54,7 +55,7 @@ class OllamaDecoder:
         self._held: list[ChatEvent] | None = [] if expectation is not None and expectation.may_be_cut else None
         self._state = _State.WAITING
         self._id_prefix = "call"
-        self._ids: set[str] = set()
+        self._ids = CallIds()
         self._calls = 0
 
     def feed(self, frame: Frame) -> Iterator[ChatEvent]:
@@ -101,20 +102,11 @@ class OllamaDecoder:
         function = call.function
         if function is None:
             raise ProtocolError("`message.tool_calls[].function` is missing")
-        yield ToolCallStart(self._id_of(call), function.name or _UNNAMED)
+        wanted = "" if call.id is None else str(call.id)
+        yield ToolCallStart(self._ids.fresh(wanted, self._id_prefix, self._calls), function.name or _UNNAMED)
         yield ToolCallDelta(arguments_text(function.arguments))
         yield ToolCallEnd()
         self._calls += 1
-
-    def _id_of(self, call: ToolCall) -> str:
-        """The server's id; a made one where it is missing or belongs to another call of this answer already."""
-        wanted = "" if call.id is None else str(call.id)
-        number = self._calls
-        while not wanted or wanted in self._ids:
-            wanted = f"{self._id_prefix}_{number}"
-            number += 1
-        self._ids.add(wanted)
-        return wanted
 
     def _done(self, line: ChatLine) -> Iterator[ChatEvent]:
         counted, answered = _count(line.prompt_eval_count), _count(line.eval_count)

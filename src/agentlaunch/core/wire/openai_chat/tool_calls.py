@@ -17,6 +17,7 @@ from agentlaunch.core.ir import (
     ToolCallStart,
     ToolKind,
 )
+from agentlaunch.core.wire.call_ids import CallIds
 from agentlaunch.core.wire.openai_chat.arguments import is_json_object
 
 _UNNAMED = "unknown"
@@ -76,7 +77,7 @@ class AnswerQueue:
         self._queue: deque[_Call | Said] = deque()
         self._calls: list[_Call] = []
         self._by_index: dict[int, _Call] = {}
-        self._ids: set[str] = set()
+        self._ids = CallIds()
         self.id_prefix = "call"
         """Ids that the upstream leaves out begin so; the response's own id makes them unique in a conversation."""
 
@@ -156,13 +157,7 @@ class AnswerQueue:
 
     def _id_of(self, call: _Call) -> str:
         """The upstream's id; a made one where it is missing or belongs to another call of this answer already."""
-        wanted = call.id
-        number = self._calls.index(call)
-        while not wanted or wanted in self._ids:
-            wanted = f"{self.id_prefix}_{number}"
-            number += 1
-        self._ids.add(wanted)
-        return wanted
+        return self._ids.fresh(call.id, self.id_prefix, self._calls.index(call))
 
 
 def made_id_prefix(response_id: str) -> str:

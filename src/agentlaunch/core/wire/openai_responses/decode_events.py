@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum, auto
 
 import msgspec
 
 from agentlaunch.core import ir
 from agentlaunch.core.wire.base import CUT_OFF, Frame, ProtocolError, decode_json
+from agentlaunch.core.wire.call_ids import CallIds
 from agentlaunch.core.wire.openai_responses import event_types
 from agentlaunch.core.wire.openai_responses.read_items import ReadCall, ReadMessage, ReadReasoning, Track
 from agentlaunch.core.wire.upstream_faults import decode_stream_fault, is_bare_error
@@ -56,6 +57,9 @@ class ResponsesEventDecoder:
         self._response_id = ""
         self._tracks: list[tuple[str, Track]] = []
         self._by_id: dict[str, tuple[str, Track]] = {}
+        self._open: Track | None = None
+        """The call that has been told and has not ended: items that came before it may still grow, and wait too."""
+        self._ids = CallIds()
 
     def feed(self, frame: Frame) -> Iterator[ir.ChatEvent]:
         """Translate one frame. Raises ProtocolError for data that is not an event."""
@@ -114,7 +118,7 @@ class ResponsesEventDecoder:
                 yield from self._fail(decode_stream_fault(bytes(decode_json(data, _LIFECYCLE).response.error)))
             case _ if name in _PINGS:
                 yield from self._start()
-                if not any(track.open for _, track in self._tracks):
+                if self._open is None:
                     yield ir.Ping()
             case _:
                 return
@@ -128,7 +132,7 @@ class ResponsesEventDecoder:
     def _fail(self, fault: ir.ChatFault) -> Iterator[ir.ChatEvent]:
         """The grammar wants the open call ended; encoders know from what follows that it is not whole."""
         self._phase = _Phase.ENDED
-        if any(track.open for _, track in self._tracks):
+        if self._open is not None:
             yield ir.ToolCallEnd()
         yield ir.Failed(fault)
 
@@ -210,9 +214,9 @@ class ResponsesEventDecoder:
             case "reasoning":
                 track = ReadReasoning(index)
             case "function":
-                track = ReadCall(index, "function", f"call_{self._response_id}_{len(self._tracks)}")
+                track = ReadCall(index, "function", self._call_id(len(self._tracks)))
             case "custom":
-                track = ReadCall(index, "custom", f"call_{self._response_id}_{len(self._tracks)}")
+                track = ReadCall(index, "custom", self._call_id(len(self._tracks)))
             case _:
                 return None
         self._tracks.append((kind, track))
@@ -220,12 +224,21 @@ class ResponsesEventDecoder:
             self._by_id[item_id] = (kind, track)
         return track
 
+    def _call_id(self, number: int) -> Callable[[str], str]:
+        """What makes the id of the call `number` of the one that the upstream gives it."""
+        return lambda given: self._ids.fresh(given, f"call_{self._response_id}", number)
+
     def _drain(self) -> Iterator[ir.ChatEvent]:
-        """What may be told now: everything in order, up to a call that is still open."""
-        for _, track in self._tracks:
+        """What may be told now: the call that is open, alone; when it has ended, everything in order up to the next."""
+        tracks = [track for _, track in self._tracks]
+        if self._open is not None:
+            tracks.insert(0, self._open)
+        self._open = None
+        for track in tracks:
             yield from track.events
             track.events.clear()
             if track.open:
+                self._open = track
                 return
 
 

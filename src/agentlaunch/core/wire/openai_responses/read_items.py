@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import Enum, auto
 from typing import TypeAlias
 
@@ -146,13 +146,16 @@ class _CallState(Enum):
 
 
 class ReadCall:
-    """A call of either kind. It starts when its name is known, which some servers tell only in the end."""
+    """A call of either kind. It starts when its name is known, which some servers tell only in the end.
 
-    def __init__(self, index: int, kind: ToolKind, fallback_id: str) -> None:
+    `call_id` makes the call's id of the one that the upstream gives it, which may be empty.
+    """
+
+    def __init__(self, index: int, kind: ToolKind, call_id: Callable[[str], str]) -> None:
         self.index = index
         self.kind = kind
         self.events: list[ChatEvent] = []
-        self._fallback_id = fallback_id
+        self._call_id = call_id
         self._state = _CallState.NAMELESS
         self._told = _Told()
         self._held: list[ChatEvent] = []
@@ -171,7 +174,7 @@ class ReadCall:
         """The item is added; arguments in it are not read yet, because deltas repeat them."""
         if item.name and self._state is _CallState.NAMELESS:
             self._state = _CallState.OPEN
-            call_id = item.call_id or item.id or self._fallback_id
+            call_id = self._call_id(item.call_id or item.id or "")
             self.events += [ToolCallStart(call_id, item.name, self.kind, item.namespace or ""), *self._held]
             self._held.clear()
 

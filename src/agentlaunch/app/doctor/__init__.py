@@ -1,0 +1,1 @@
+"""What `doctor` looks at: one file a family, each gathering facts first and judging them in pure functions."""

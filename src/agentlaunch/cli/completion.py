@@ -1,0 +1,23 @@
+"""`agentlaunch completion SHELL`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+ShellArgument = Annotated[str, typer.Argument(metavar="[bash|zsh|fish|powershell]", help="The shell to teach.")]
+
+
+def completion(shell: ShellArgument) -> None:
+    """Print the script that completes commands, options, agents, models and upstreams. docs/completion.md says where
+    each shell wants it."""
+    from agentlaunch.cli import render
+    from agentlaunch.cli.command_line import all_commands
+    from agentlaunch.cli.completion_scripts import SHELLS
+    from agentlaunch.errors import UserError
+
+    script = SHELLS.get(shell)
+    if script is None:
+        raise UserError("unknown-shell", f"no completion for `{shell}`", f"known: {', '.join(SHELLS)}")
+    render.data(script(all_commands()).removesuffix("\n"))

@@ -1,0 +1,81 @@
+"""Programs: where one is on PATH, and what the system must be given to start it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from errno import ENOENT
+from pathlib import Path
+
+from agentlaunch.core.windows_command import (
+    BATCH_ENDINGS,
+    PROGRAM_ENDINGS,
+    NpmShim,
+    batch_command_line,
+    parse_npm_shim,
+)
+
+IS_WINDOWS = sys.platform == "win32"
+
+
+def find_program(name: str, environment: Mapping[str, str], *, windows: bool = IS_WINDOWS) -> Path | None:
+    """The program `name` on the PATH of `environment`, absolute; None when there is none.
+
+    On Windows `shutil.which` looks in the current folder first, which is a repository that may be somebody else's: so
+    only the absolute folders of PATH are searched there, with the endings that a process can be made of.
+    """
+    path = environment.get("PATH", "")
+    if not windows:
+        found = shutil.which(name, path=path)
+        return None if found is None else Path(found).absolute()
+    return next((file for file in _candidates(name, path, environment) if file.is_file()), None)
+
+
+def startable(argv: Sequence[str], environment: Mapping[str, str], *, windows: bool = IS_WINDOWS) -> list[str] | str:
+    """What `subprocess` is given to run `argv`: on Windows a batch file's own program, else a line for cmd.exe.
+
+    A bare name is looked for on PATH there: Windows itself would look in the current folder before.
+
+    Raises FileNotFoundError for a bare name that is not there, UserError `argument-not-passable`.
+    """
+    if not windows:
+        return list(argv)
+    script = Path(argv[0]) if "/" in argv[0] or "\\" in argv[0] else find_program(argv[0], environment, windows=True)
+    if script is None:
+        raise FileNotFoundError(ENOENT, os.strerror(ENOENT), argv[0])
+    argv = (str(script), *argv[1:])
+    if script.suffix.lower() not in BATCH_ENDINGS:
+        return list(argv)
+    try:
+        shim = parse_npm_shim(script.read_text("utf-8", "replace"))
+    except OSError:
+        shim = None
+    direct = None if shim is None else _behind(shim, script.parent, environment)
+    if direct is not None:
+        return [*direct, *argv[1:]]
+    root = environment.get("SYSTEMROOT") or r"C:\Windows"
+    return batch_command_line(rf"{root}\System32\cmd.exe", argv)
+
+
+def _candidates(name: str, path: str, environment: Mapping[str, str]) -> Iterator[Path]:
+    ordered = [ending.strip().lower() for ending in environment.get("PATHEXT", "").split(";")]
+    endings = [ending for ending in ordered if ending in PROGRAM_ENDINGS] or list(PROGRAM_ENDINGS)
+    names = [name] if Path(name).suffix.lower() in PROGRAM_ENDINGS else [name + ending for ending in endings]
+    for word in path.split(";"):
+        folder = Path(word.strip().strip('"'))
+        if folder.is_absolute():
+            yield from (folder / each for each in names)
+
+
+def _behind(shim: NpmShim, folder: Path, environment: Mapping[str, str]) -> list[str] | None:
+    """The program itself, with its interpreter; None where one of them is not there."""
+    program = folder.joinpath(*shim.program.split("\\"))
+    if not program.is_file():
+        return None
+    if not shim.interpreter:
+        return [str(program)]
+    beside = folder / f"{shim.interpreter}.exe"
+    interpreter = beside if beside.is_file() else find_program(shim.interpreter, environment, windows=True)
+    return None if interpreter is None else [str(interpreter), str(program)]

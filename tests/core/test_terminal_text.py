@@ -1,0 +1,54 @@
+"""What others have named is shown, and commands no terminal."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentlaunch.core.terminal_text import harmless, harmless_json
+
+STYLED = "\x1b[1;36mtitle\x1b[0m\n\x1b[2mfaint\x1b[0m\tcell"
+DIRECTION = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+@pytest.mark.parametrize(
+    ("attack", "shown"),
+    [
+        ("\x1b]52;c;cm0gLXJm\x07", "?]52;c;cm0gLXJm?"),  # writes the clipboard
+        ("\x1b]0;title\x1b\\", "?]0;title?\\"),
+        ("\x1b[2J\x1b[1;1Hok", "?[2J?[1;1Hok"),
+        ("a\rb", "a?b"),
+        ("\x9b31m", "?31m"),  # C1, the same as ESC [
+        ("\x1b[8mhidden", "?[8mhidden"),
+        ("gpj.\u202egguf", "gpj.?gguf"),
+        ("\x1b[31mred\x1b[0m", "\x1b[31mred\x1b[0m"),
+    ],
+)
+def test_what_commands_a_terminal_is_a_question_mark(attack: str, shown: str) -> None:
+    assert harmless(attack) == shown
+
+
+def test_our_own_styles_lines_and_tabs_stay() -> None:
+    assert harmless(STYLED) == STYLED
+
+
+@given(st.text())
+def test_nothing_but_styles_tabs_and_lines_is_left_of_controls(text: str) -> None:
+    left = harmless(text)
+    assert len(left) == len(text)
+    rest = left.replace("\t", "").replace("\n", "")
+    controls = [letter for letter in rest if unicodedata.category(letter) == "Cc" or letter in DIRECTION]
+    assert set(controls) <= {"\x1b"}
+    assert rest.count("\x1b") == rest.count("\x1b[")
+
+
+@given(st.dictionaries(st.text(), st.text() | st.lists(st.text())))
+def test_a_json_document_says_the_same(value: object) -> None:
+    document = json.dumps(value, indent=2, ensure_ascii=False)
+    shown = harmless_json(document)
+    assert json.loads(shown) == value
+    assert not any(unicodedata.category(letter) == "Cc" for letter in shown.replace("\n", ""))
