@@ -129,7 +129,8 @@ def _read_settings(options: tuple[Option, ...], context: AgentContext) -> Docume
         return parse_document(text)
     except ValueError as error:
         shown = "the JSON given to --settings" if _is_inline(value) else f"`{value}`, given to --settings,"
-        raise UserError("bad-agent-settings", f"{shown} cannot be used: {error}") from error
+        hint = "mend it, or leave --settings away: what it says is merged with ours"
+        raise UserError("bad-agent-settings", f"{shown} cannot be used: {error}", hint) from error
 
 
 def _lean_options(context: AgentContext) -> tuple[str, ...]:

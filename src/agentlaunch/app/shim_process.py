@@ -68,7 +68,7 @@ def _run() -> None:
 
     with held(shim_lock(dirs), timeout_s=5) as taken:  # a command that looks for the shim may hold it for an instant
         if not taken:
-            raise MachineError("shim-failed", "another shim is running")
+            raise MachineError("shim-failed", "another shim is running", "see which: agentlaunch status")
         remove_state(dirs)
         config = ServerConfig(
             control_token=token,

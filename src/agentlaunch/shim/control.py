@@ -176,10 +176,12 @@ def decode_open(body: bytes) -> OpenSession:
     try:
         wanted = msgspec.json.decode(body, type=OpenBody)
     except msgspec.MsgspecError as error:
-        raise UserError("control-message", f"the shim cannot read the wish for a session: {error}") from error
+        hint = "another version of ours runs: agentlaunch stop, then again"
+        raise UserError("control-message", f"the shim cannot read the wish for a session: {error}", hint) from error
     target = wanted.engine or wanted.endpoint
     if target is None or (wanted.engine is not None and wanted.endpoint is not None):
-        raise UserError("control-message", "a session needs one of `engine` and `endpoint`")
+        hint = "another version of ours runs: agentlaunch stop, then again"
+        raise UserError("control-message", "a session needs one of `engine` and `endpoint`", hint)
     return OpenSession(
         agent=wanted.agent,
         model=wanted.model,
