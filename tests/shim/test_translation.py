@@ -122,3 +122,13 @@ def test_a_last_frame_cut_in_its_middle_does_not_undo_an_answer_that_is_whole() 
 def test_a_filter_that_cannot_end_is_a_failure() -> None:
     fault = ChatFault(ErrorKind.UNAVAILABLE, BROKEN + "sent what is not of its API: no end")
     assert Translation(CHAT, "double", Protesting()).finish()[-1] == Failed(fault)
+
+
+def test_what_an_upstream_says_behind_an_end_that_a_filter_has_made_is_nobodys_concern() -> None:
+    class EndsAtOnce(Unchanged):
+        def feed(self, event: ChatEvent) -> Iterator[ChatEvent]:
+            yield Finished(StopReason.END_TURN) if isinstance(event, TextDelta) else event
+
+    translation = Translation(CHAT, "double", EndsAtOnce())
+    events = translation.feed(STARTED + chunk({"content": "x"}) + b"data: {broken\n\n")
+    assert events == [Started("chatcmpl-1", "engine-model"), Finished(StopReason.END_TURN)]

@@ -45,8 +45,11 @@ class Translation:
             for frame in self._parser.feed(data):
                 for event in self._decoder.feed(frame):
                     events.extend(self._restorer.feed(event))
+                if _is_over(events):  # by a filter, perhaps: what the upstream goes on to say is nobody's concern
+                    break
         except ProtocolError as error:
-            events.append(self._broken(f"sent what is not of its API: {error}"))
+            if not _is_over(events):
+                events.append(self._broken(f"sent what is not of its API: {error}"))
         return events
 
     def finish(self, fault: ChatFault | None = None) -> list[ChatEvent]:
@@ -66,7 +69,7 @@ class Translation:
         if fault is not None:
             # The connection's own fault says more than the decoder's "ended too early".
             events = [Failed(fault) if isinstance(event, Failed) else event for event in events]
-        if not (events and isinstance(events[-1], Finished | Failed)):
+        if not _is_over(events):
             events.append(Failed(fault) if fault else self._broken("ended its stream before its answer was whole"))
         return events
 
@@ -87,3 +90,7 @@ class Translation:
 
     def _broken(self, what: str) -> Failed:
         return Failed(ChatFault(ErrorKind.UNAVAILABLE, f"the upstream `{self._upstream_name}` {what}"))
+
+
+def _is_over(events: list[ChatEvent]) -> bool:
+    return bool(events) and isinstance(events[-1], Finished | Failed)
