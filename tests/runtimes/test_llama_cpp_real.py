@@ -54,7 +54,7 @@ TOOLS = [tool("Write", "file_path", "content"), tool("Bash", "command")]
 
 
 def run(work: Coroutine[None, None, T]) -> T:
-    return asyncio.run(asyncio.wait_for(work, 120))
+    return asyncio.run(asyncio.wait_for(work, 280))
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ async def host_in(logs: Path) -> AsyncIterator[LlamaCppHost]:
 
 async def post(endpoint: Endpoint, body: Json, key: str | None = None) -> httpx.Response:
     headers = {"Authorization": f"Bearer {endpoint.key if key is None else key}"}
-    async with httpx.AsyncClient(base_url=endpoint.base_url, headers=headers, trust_env=False, timeout=60) as client:
+    async with httpx.AsyncClient(base_url=endpoint.base_url, headers=headers, trust_env=False, timeout=270) as client:
         return await client.post("/v1/chat/completions", json={"model": endpoint.model, **body})
 
 
