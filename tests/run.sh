@@ -22,7 +22,8 @@ fi
 "$venv/bin/mypy" --platform win32
 "$venv/bin/mypy" --platform darwin
 "$venv/bin/lint-imports"
-"$venv/bin/python" -m pytest -m "not real" -n 2
+"$venv/bin/python" -m pytest -m "not real" -n 2 --cov=agentlaunch.core --cov=agentlaunch.agents --cov-branch \
+    --cov-report=term-missing:skip-covered --cov-fail-under=100
 
 [ "${1:-all}" = quick ] && exit 0
 

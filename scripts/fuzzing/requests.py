@@ -1,24 +1,40 @@
-"""One fuzzed request: a client's body, damaged, decoded, rewritten for an engine, encoded for every upstream."""
+"""One fuzzed request: a client's body, damaged, decoded, encoded for every upstream, and answered with a call."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 import msgspec
+from tests.core.grammar import grammar_error
 
+from agentlaunch.core.assemble import Assembler
 from agentlaunch.core.endpoint import Endpoint
+from agentlaunch.core.estimate import prompt_characters
 from agentlaunch.core.filters import prefix
-from agentlaunch.core.filters.pipeline import answer_filters
+from agentlaunch.core.filters.pipeline import FilterChain, answer_filters
 from agentlaunch.core.filters.schema_for_engine import for_engine
 from agentlaunch.core.filters.tool_forms import lower
-from agentlaunch.core.wire.base import WIRES, ProtocolError, load_wire
+from agentlaunch.core.ir import (
+    Answer,
+    ChatRequest,
+    Finished,
+    FunctionTool,
+    Started,
+    StopReason,
+    ToolCallDelta,
+    ToolCallEnd,
+    ToolCallPart,
+    ToolCallStart,
+    ToolResultPart,
+)
+from agentlaunch.core.wire.base import WIRES, AnswerContext, ProtocolError, Wire, load_wire
+from agentlaunch.core.wire.options import wire_for_call
 from fuzzing.mutations import mutated_bytes, mutated_document, spelled
-from fuzzing.oracles import strict_object
+from fuzzing.oracles import READERS, Malformed, strict_object
+from fuzzing.streams import encoded
 
 _WIRES = {name: load_wire(name) for name in sorted(WIRES)}
-_ENGINE = Endpoint("engine", "openai_chat", "http://127.0.0.1:9", "m")
 
 _SCHEMA = {
     "type": "object",
@@ -98,20 +114,26 @@ _DOCUMENTS: dict[str, list[object]] = {
 }  # fmt: skip
 
 
+_ARGUMENTS = ('{"path": "a", "lines": "[1]"}', '{"path": 5}', "{'path': 'a', }", "null", '"{}"', "[1", "")
+"""What a model calls the request's first tool with."""
+
+
 @dataclass(frozen=True)
 class RequestCase:
-    """A body of a client that speaks `wire`."""
+    """A body of a client that speaks `wire`, and the arguments of the call that answers it."""
 
     wire: str
     data: bytes
+    arguments: str = ""
+    takes_images: bool = True
 
     def smaller(self, data: bytes) -> RequestCase:
         """The case with another body."""
-        return RequestCase(self.wire, data)
+        return replace(self, data=data)
 
     def shown(self) -> str:
         """Everything that the case needs to be tried again."""
-        return f"wire={self.wire!r}\ndata={self.data!r}"
+        return f"wire={self.wire!r} arguments={self.arguments!r} takes_images={self.takes_images}\ndata={self.data!r}"
 
 
 def make_request(rng: Random) -> RequestCase:
@@ -121,22 +143,63 @@ def make_request(rng: Random) -> RequestCase:
     for _ in range(rng.choice((1, 1, 2, 4))):
         document = mutated_document(rng, document)
     data = spelled(rng, document)
-    return RequestCase(wire, mutated_bytes(rng, data) if rng.random() < 0.2 else data)
+    damaged = mutated_bytes(rng, data) if rng.random() < 0.2 else data
+    return RequestCase(wire, damaged, rng.choice(_ARGUMENTS), rng.random() < 0.8)
+
+
+# --- the claims ---------------------------------------------------------------------------------------------------
 
 
 def check_request(case: RequestCase) -> None:
-    """Raises for a claim that does not hold: decoding and encoding fail with ProtocolError alone, and write JSON."""
+    """Raises for a claim that does not hold: what is decoded can be asked of every upstream, and answered."""
     try:
         request = _WIRES[case.wire].decode_request(case.data)
     except ProtocolError:
         return
-    lowered, _ = lower(request)
-    answer_filters(lowered)
-    for wire in _WIRES.values():
-        asked = for_engine(prefix.stable(lowered), _ENGINE)
-        try:
-            body = wire.encode_request(msgspec.structs.replace(asked, model="m", max_output_tokens=9, stream=True))
-        except ProtocolError:
-            continue
-        strict_object(body)
-        json.dumps(json.loads(body))
+    lowered, forms = lower(request)
+    prompt_characters(lowered)
+    for name, wire in _WIRES.items():
+        _check_upstream(name, wire, lowered, takes_images=case.takes_images)
+    _check_answer(case, request, FilterChain(answer_filters(lowered), forms.restore()), lowered)
+
+
+def _check_upstream(name: str, wire: Wire, lowered: ChatRequest, *, takes_images: bool) -> None:
+    """The body is JSON of the wire, in which every result follows its call; or the wire says that it cannot say it."""
+    endpoint = Endpoint("engine", name, "http://127.0.0.1:9", "m", context_window=4096, takes_images=takes_images)
+    outgoing = msgspec.structs.replace(prefix.stable(lowered), model="m", max_output_tokens=9, stream=True)
+    asked = for_engine(outgoing, endpoint)
+    try:
+        body = wire_for_call(wire, endpoint, asked).encode_request(asked)
+    except ProtocolError:
+        return
+    strict_object(body)
+    try:
+        again = wire.decode_request(body)
+    except ProtocolError:  # a client's own nonsense inside what is passed on as written: a schema that is a string
+        return
+    called: set[str] = set()
+    for message in again.messages:
+        for part in message.parts:
+            match part:
+                case ToolCallPart():
+                    called.add(part.id)
+                case ToolResultPart() if part.call_id not in called:
+                    raise Malformed(f"to {name}: a result without its call")
+
+
+def _check_answer(case: RequestCase, request: ChatRequest, chain: FilterChain, lowered: ChatRequest) -> None:
+    """A call of the request's first tool keeps the grammar, and the client is told of it, streamed and whole."""
+    name = next((tool.name for tool in lowered.tools if isinstance(tool, FunctionTool) and tool.name), "none")
+    pieces = [ToolCallDelta(case.arguments)] if case.arguments else []
+    answer = [Started(), ToolCallStart("c1", name), *pieces, ToolCallEnd(), Finished(StopReason.TOOL_CALLS)]
+    events = [*(out for event in answer for out in chain.feed(event)), *chain.finish()]
+    problem = grammar_error(events)
+    if problem:
+        raise Malformed(f"not in the grammar: {problem}")
+    READERS[case.wire](encoded(case.wire, request, events))
+    assembler = Assembler()
+    for event in events:
+        assembler.feed(event)
+    whole = assembler.result()
+    if isinstance(whole, Answer):
+        strict_object(_WIRES[case.wire].encode_answer(whole, AnswerContext(request, lambda start: f"{start}1", 1)))

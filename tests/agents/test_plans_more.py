@@ -394,6 +394,14 @@ def test_codex_gets_servers_by_overrides_with_every_secret_in_a_variable_that_co
     assert entry == {**plain_entry, "base_instructions": plain_entry["base_instructions"] + skills_text(SKILLS)}
 
 
+def test_codex_gets_a_server_without_headers_without_a_variable() -> None:
+    plan = Codex().plan(replace(FULL, mcp_servers=(HttpServer("open", "https://example.invalid/mcp"),)))
+    assert [word for word in plan.argv if "mcp_servers" in word] == [
+        'mcp_servers.open={url="https://example.invalid/mcp"}'
+    ]
+    assert plan.env == Codex().plan(FULL).env
+
+
 @pytest.mark.parametrize(
     ("server", "warning"),
     [

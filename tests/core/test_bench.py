@@ -37,6 +37,15 @@ def test_figures_at_a_depth_that_was_measured_are_those_that_were_measured() -> 
     )
 
 
+def test_a_rate_of_no_time_is_none() -> None:
+    assert [DepthFigures(512, cold_s, 0.1, 20.0).prefill_tok_s for cold_s in (2.0, 0.0)] == [256.0, 0.0]
+
+
+def test_one_depth_alone_holds_for_every_prompt_near_it() -> None:
+    found = measured(FIT, replace(RUN, figures=FIGURES[:1]), 512)
+    assert found.speed.first_prompt_s == pytest.approx(1.0)
+
+
 def test_between_two_depths_the_seconds_lie_on_a_line() -> None:
     found = measured(FIT, RUN, (512 + 4096) // 2)
     assert found.speed.first_prompt_s == pytest.approx(5.5)

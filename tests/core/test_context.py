@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentlaunch.core.context import Overflow, clamp_output, overflow_in, overflow_of, overflow_told_plainly
+from agentlaunch.core.context import (
+    PATIENT_OVERFLOWS,
+    Expectation,
+    LoopRisk,
+    Overflow,
+    clamp_output,
+    overflow_in,
+    overflow_of,
+    overflow_told_plainly,
+)
 from agentlaunch.core.ir import ChatFault, ErrorKind
 
 WORDS = {
@@ -222,3 +231,17 @@ def test_the_answer_s_limit_is_what_was_asked_for_within_the_limit(asked: int | 
 @given(st.none() | st.integers(), st.integers())
 def test_the_answer_s_limit_is_never_below_one(asked: int | None, limit: int) -> None:
     assert clamp_output(asked, limit) >= 1
+
+
+@pytest.mark.parametrize(("prompt_tokens", "overflows"), [(8_192, False), (11_000, False), (12_000, True)])
+def test_a_prompt_surely_overflows_when_even_a_high_estimate_does(prompt_tokens: int, overflows: bool) -> None:
+    assert Expectation(prompt_tokens, 8_192).surely_overflows is overflows
+
+
+def test_only_an_agent_that_compacts_for_ever_is_given_up_and_only_after_some_patience() -> None:
+    told = [
+        LoopRisk(for_ever, counts_as_success=True).is_hopeless_after(overflows)
+        for for_ever in (True, False)
+        for overflows in (PATIENT_OVERFLOWS - 1, PATIENT_OVERFLOWS)
+    ]
+    assert told == [False, True, False, False]

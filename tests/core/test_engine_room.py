@@ -32,6 +32,7 @@ def placed(kind: str, gpu_bytes: int, host_bytes: int) -> Placement:
 
 def test_each_place_counts_for_itself() -> None:
     held = MemoryPlan(16, 2, 24, 32)
+    assert find_shortage(MemoryPlan(99, 99, 24, 32), []) is None
     assert find_shortage(MemoryPlan(8, 30, 24, 32), [held]) is None
     assert find_shortage(MemoryPlan(9, 0, 24, 32), [held]) == Shortage("GPU memory", 9, 16, 24)
     assert find_shortage(MemoryPlan(0, 31, 24, 32), [held, held]) == Shortage("memory", 31, 4, 32)

@@ -38,6 +38,18 @@ def test_what_another_upstream_may_answer_goes_to_the_next(kind: ErrorKind) -> N
     assert failover.failed(failure(kind)) == Ask(1)
 
 
+def test_without_an_upstream_there_is_nobody_to_ask() -> None:
+    with pytest.raises(ValueError, match="no upstream to ask"):
+        Failover([])
+
+
+def test_the_same_upstream_is_asked_again_for_another_thing() -> None:
+    failover = Failover([A, B])
+    failover.begin()
+    failover.failed(failure(ErrorKind.TIMEOUT))
+    assert (failover.again(), failover.attempts) == (Ask(1), 3)
+
+
 def test_a_bad_request_is_told_at_once() -> None:
     failover = Failover([A, B])
     failover.begin()

@@ -49,6 +49,11 @@ def test_three_failures_in_a_row_open_it(health: Health, kind: FailureKind) -> N
     assert health.states() == (BreakerStatus("a", "open", 0, RULES.open_s, kind),)
 
 
+def test_an_answer_of_an_upstream_that_never_failed_changes_nothing(health: Health) -> None:
+    health.succeeded("a")
+    assert (health.is_open("a"), health.states()) == (False, ())
+
+
 def test_an_answer_in_between_begins_the_count_again(health: Health) -> None:
     for _ in range(5):
         health.failed("a", FailureKind.SERVER_ERROR)

@@ -24,6 +24,11 @@ def test_any_cut_gives_the_same_frames_and_the_last_line_needs_no_end(cuts: list
     assert list(parser.finish()) == []
 
 
+def test_a_line_in_two_pieces_is_one_frame_and_blank_ones_are_none() -> None:
+    parser = NdjsonParser()
+    assert [*parser.feed(b'{"a"'), *parser.feed(b":1}\n\n \r\n"), *parser.finish()] == [Frame(b'{"a":1}')]
+
+
 @pytest.mark.parametrize("chunk", [b"x" * 11, b"x" * 11 + b"\n"])
 def test_a_line_without_end_is_refused(chunk: bytes) -> None:
     parser = NdjsonParser(max_line_bytes=10)

@@ -100,6 +100,12 @@ def test_a_folders_file_can_only_make_privacy_stricter(own: Privacy, theirs: Pri
         assert (found.sources["privacy"] == "[policy] of .agentlaunch.toml") is (stricter != own)
 
 
+def test_a_folders_file_that_is_stricter_wins_and_is_named_as_the_source() -> None:
+    found = chosen({"policy": {"privacy": "any"}}, {"policy": {"privacy": "local-only"}})
+    sources = {**dict.fromkeys(POLICY_KEYS, "default"), "privacy": "[policy] of .agentlaunch.toml"}
+    assert found == PolicyInForce(Policy(privacy="local-only"), sources)
+
+
 def test_a_folders_file_without_privacy_changes_nothing() -> None:
     assert chosen(WHOLE, {"policy": {}}) == chosen(WHOLE, {"model": "m"}) == chosen(WHOLE)
 

@@ -14,8 +14,10 @@ from agentlaunch.core.prefix_cache import (
     best_match,
     common_tokens,
     excess,
+    first_tokens,
     is_worth_keeping,
     packed,
+    token_count,
     unpacked,
 )
 from agentlaunch.core.prefix_store import MAX_BYTES, default_limit_bytes, engine_digest
@@ -40,6 +42,11 @@ def kept(name: str, tokens: range | list[int], *, engine: str = "e", size: int =
 def test_common_tokens_are_counted_from_the_beginning(first: list[int], second: list[int]) -> None:
     common = len(list(takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False))))
     assert common_tokens(packed(first), packed(second)) == common
+
+
+def test_packed_tokens_are_counted_and_cut_by_tokens() -> None:
+    tokens = packed([7, 8, 9])
+    assert (token_count(tokens), unpacked(first_tokens(tokens, 2)), unpacked(tokens)) == (3, [7, 8], [7, 8, 9])
 
 
 @given(st.lists(st.integers(0, 2**31 - 1)))

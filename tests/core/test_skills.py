@@ -12,6 +12,7 @@ from agentlaunch.core.skills import Skill, parse_skill, skills_text
     [
         "---\nname: review\ndescription: Looks at code.\n---\nDo it.\n",
         "\ufeff---\r\nname: 'review'\r\ndescription: \"Looks at code.\"\r\nlicense: MIT\r\n---\r\n",
+        "---\n# ours\n\n  of no key\nname: review\ndescription: Looks at code.\n---\n",
         "---\nname: review\ndescription: >-\n  Looks\n  at code.\nmetadata:\n  name: other\n---\n---\n",
     ],
 )

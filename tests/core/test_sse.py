@@ -41,6 +41,10 @@ def test_a_stream_gives_the_frames_of_the_standard(stream: bytes, frames: list[F
     assert parsed(stream) == frames
 
 
+def test_a_line_end_cut_between_its_two_characters_is_one() -> None:
+    assert parsed(b"data: a\r", b"\ndata: b\r", b"\n\r", b"\n") == [Frame(b"a\nb")]
+
+
 @pytest.mark.report("B077")
 def test_comments_between_events_are_skipped() -> None:
     assert parsed(b": OPENROUTER PROCESSING\n\ndata: a\n\n:\n\n") == [Frame(b"a")]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentlaunch.core.terminal_text import harmless, harmless_json
+from agentlaunch.core.terminal_text import harmless, harmless_json, one_line
 
 STYLED = "\x1b[1;36mtitle\x1b[0m\n\x1b[2mfaint\x1b[0m\tcell"
 DIRECTION = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -34,6 +34,19 @@ def test_what_commands_a_terminal_is_a_question_mark(attack: str, shown: str) ->
 
 def test_our_own_styles_lines_and_tabs_stay() -> None:
     assert harmless(STYLED) == STYLED
+
+
+def test_plain_text_stays_as_it_is() -> None:
+    assert harmless("plain, ü\n") == "plain, ü\n"
+    assert harmless_json('{"a": "ü"}') == '{"a": "ü"}'
+
+
+def test_what_others_say_begins_no_line_of_a_log() -> None:
+    assert one_line("a\nb\x1b[2J") == "a b?[2J"
+
+
+def test_a_control_in_json_is_an_escape() -> None:
+    assert harmless_json('{"a": "\x9b31m\u202e"}') == '{"a": "\\u009b31m\\u202e"}'
 
 
 @given(st.text())

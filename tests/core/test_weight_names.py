@@ -50,6 +50,11 @@ def test_a_reference_names_a_repository_and_a_quantisation(name: str, expected: 
     assert parse_reference(name) == expected
 
 
+@pytest.mark.parametrize("name", ["hf:me/Tiny-GGUF", "hf:me/Tiny-GGUF:Q4_K_M"])
+def test_a_reference_is_spelled_as_it_is_typed(name: str) -> None:
+    assert str(parse_reference(name)) == name
+
+
 @given(st.text(max_size=60))
 def test_a_reference_reads_its_own_spelling(text: str) -> None:
     found = parse_reference(f"hf:{text}")

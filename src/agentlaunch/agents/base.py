@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Literal, Protocol
+from typing import Literal, Protocol, assert_never
 
 from agentlaunch.core.launch_plan import AgentContext, LaunchPlan
 
@@ -96,6 +96,8 @@ def install_command(agent: Agent) -> str:
             return f"uv tool install --python 3.12 {agent.package}=={agent.tested_version}"
         case "page":
             return f"see {agent.package}"
+        case _:
+            assert_never(agent.registry)
 
 
 def agent_title(name: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from agentlaunch.agents.codex import PROVIDER as LAUNCH_PROVIDER
 from agentlaunch.agents.codex import Codex
 from agentlaunch.agents.configuration import ConfigChange, ConfigContext, folder
-from agentlaunch.agents.documents import Document, Json, merge
+from agentlaunch.agents.documents import Document, Json, merge, object_at
 from agentlaunch.core.config_edit import Format
 from agentlaunch.core.config_edit.steps import Wanted
 
@@ -33,22 +33,13 @@ class CodexConfiguration:
         """
         plan = Codex().plan(replace(context.launch, arguments=()))
         said: Document = {}
-        for option, override in zip(plan.argv[1::2], plan.argv[2::2], strict=True):
-            if option == "-c":
-                said = merge(said, tomllib.loads(override))
-        provider = _launch_provider(said)
+        for override in plan.argv[2::2]:  # without arguments of the user's, each stands behind a `-c`
+            said = merge(said, tomllib.loads(override))
+        provider = object_at(said, "model_providers", LAUNCH_PROVIDER)
         provider.pop("env_key")
         provider["auth"] = _print_token(context)
         changed: Document = {**said, "model_provider": PROVIDER, "model_providers": {PROVIDER: provider}}
         return ConfigChange(Wanted(changed), plan.files)
-
-
-def _launch_provider(said: Document) -> Document:
-    providers = said["model_providers"]
-    provider = providers[LAUNCH_PROVIDER] if isinstance(providers, dict) else None
-    if not isinstance(provider, dict):
-        raise TypeError("Codex's plan has no provider")
-    return dict(provider)
 
 
 def _print_token(context: ConfigContext) -> dict[str, Json]:

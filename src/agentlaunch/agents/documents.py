@@ -27,6 +27,14 @@ def merge(below: Mapping[str, Json], above: Mapping[str, Json]) -> Document:
     return merged
 
 
+def object_at(document: Document, *path: str) -> Document:
+    """A copy of the object at `path`; empty where there is none."""
+    found: Json = document
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    return dict(found) if isinstance(found, dict) else {}
+
+
 def dump_document(document: Mapping[str, Json]) -> str:
     """The document as JSON text, the same for equal documents."""
     return json.dumps(document, indent=1, ensure_ascii=False)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from agentlaunch.agents.configuration import ConfigChange, ConfigContext, folder
-from agentlaunch.agents.documents import Document, Json, parse_document
+from agentlaunch.agents.documents import Document, object_at, parse_document
 from agentlaunch.agents.opencode import CONFIG_VARIABLE, PROVIDER, OpenCode
 from agentlaunch.core.config_edit import Format
 from agentlaunch.core.config_edit.steps import Wanted
@@ -38,16 +38,14 @@ class OpenCodeConfiguration:
         launch = replace(context.launch, token=token, arguments=(), environment={})
         said = parse_document(OpenCode().plan(launch).env[CONFIG_VARIABLE])
         wanted: Document = {key: value for key, value in said.items() if key not in _OF_A_LAUNCH}
-        prompts = _lean_prompts(said.get("agent"))
+        prompts = _lean_prompts(object_at(said, "agent"))
         if prompts:
             wanted["agent"] = prompts
         return ConfigChange(Wanted(wanted, ((("enabled_providers",), PROVIDER),), SCHEMA))
 
 
-def _lean_prompts(agents: Json) -> Document:
+def _lean_prompts(agents: Document) -> Document:
     """Of each agent its prompt, and of an agent without one nothing."""
-    if not isinstance(agents, dict):
-        return {}
     return {
         name: {"prompt": agent["prompt"]}
         for name, agent in agents.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import assert_never
 
 from agentlaunch.core.ir import (
     ChatRequest,
@@ -88,6 +89,8 @@ def _part_size(part: Part | ToolReferencePart) -> int:
             return sum(_part_size(piece) for piece in part.content)
         case ImagePart() | ToolReferencePart():
             return 0
+        case _:
+            assert_never(part)
 
 
 def _tool_size(tool: Tool) -> int:
@@ -98,3 +101,5 @@ def _tool_size(tool: Tool) -> int:
             return len(tool.name) + len(tool.description)
         case HostedTool():
             return 0
+        case _:
+            assert_never(tool)

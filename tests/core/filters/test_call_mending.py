@@ -12,6 +12,7 @@ from tests.core.filters.answers import LIMIT, REQUEST, TOOLS, Outcome, call, fil
 from tests.core.strategies import json_object_texts
 
 from agentlaunch.core.filters.arguments import Arguments, mended, typed
+from agentlaunch.core.filters.call_ids import another_id
 from agentlaunch.core.filters.calls import CUT_OFF, CallMender
 from agentlaunch.core.filters.json_schema import Schema, type_of
 from agentlaunch.core.filters.mending import Mend
@@ -151,7 +152,7 @@ def test_two_objects_in_one_calls_arguments_are_two_calls() -> None:
     assert calls == [
         ToolCallStart("c1", "Write"),
         ToolCallDelta('{"path": "a.rs"}'),
-        ToolCallStart("c1_2", "Write"),
+        ToolCallStart(another_id("c1", 2), "Write"),
         ToolCallDelta('{"path": "b.rs"}'),
     ]
     assert set(counts) == {"json", "split"}

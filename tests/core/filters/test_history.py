@@ -62,6 +62,11 @@ def test_the_note_for_a_custom_tool_is_of_its_kind() -> None:
     assert paired([called("a", kind="custom")])[-1] == returned(missing("a", "custom"))
 
 
+def test_what_is_no_result_among_results_is_left_out() -> None:
+    mixed = Message(Role.TOOL, (TextPart("chatter"), result("a")))
+    assert paired([called("a"), mixed]) == (called("a"), returned(result("a")))
+
+
 def test_results_stand_in_the_order_of_the_calls() -> None:
     assert paired([called("a", "b"), returned(result("b")), returned(result("a"))]) == (
         called("a", "b"),

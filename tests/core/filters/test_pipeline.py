@@ -112,6 +112,13 @@ def test_a_patch_that_was_cut_is_not_run_by_codex() -> None:
     assert events[2:] == [ToolCallDelta(CUT_OFF), ToolCallEnd(), Finished(StopReason.MAX_TOKENS)]
 
 
+def test_a_call_of_an_unknown_tool_without_arguments_passes_as_it_is() -> None:
+    given_events = [ToolCallStart("c1", "nobodys"), ToolCallEnd()]
+    events, counts = filtered(given_events, StopReason.TOOL_CALLS)
+    told = [Started("r"), *given_events, UsageReport(Usage(1, 0, 10)), Finished(StopReason.TOOL_CALLS)]
+    assert (events, counts) == (told, {})
+
+
 def test_a_request_without_tools_has_no_call_filters() -> None:
     assert len(answer_filters(ChatRequest("m", ()))) == len(answer_filters(REQUEST)) - 2
 

@@ -49,6 +49,12 @@ def test_claude_s_opening_is_ordered_by_how_seldom_each_part_changes() -> None:
     assert stable(request(SYSTEM, QUESTION, ENVIRONMENT)) == request(SYSTEM, ORDERED)
 
 
+def test_an_environment_that_tells_the_date_alone_leaves_the_date_alone() -> None:
+    dated = said(Role.SYSTEM, "Today's date is 2026-11-25.")
+    opening = said(Role.USER, "<system-reminder>\nToday's date is 2026-11-25.\n</system-reminder>", "hi")
+    assert stable(request(SYSTEM, said(Role.USER, "hi"), dated)) == request(SYSTEM, opening)
+
+
 def test_the_opening_is_ordered_alike_on_every_later_turn() -> None:
     spaced = Message(Role.ASSISTANT, (TextPart("I look."), ToolCallPart("1", "Read", '{"path": "a", "n": 5}')))
     later = stable(request(SYSTEM, QUESTION, ENVIRONMENT, CALL, RESULT, NOTICE))

@@ -330,6 +330,7 @@ NOTATIONS: dict[str, tuple[str, Outcome]] = {
         "<tool_call><tool_name>bash</tool_name><parameters><command>ls</command></parameters></tool_call>",
         LS,
     ),
+    "a tag for the name of a tool that needs nothing": ("<tool_call><name>list_files</name>", FILES),
     "a tag for the name, arguments beside it": (
         "<tool_call>\n<name>bash</name>\n<command>ls</command>\n</tool_call>",
         LS,

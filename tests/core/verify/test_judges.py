@@ -58,6 +58,8 @@ def test_written_content_is_compared_letter_by_letter_but_for_line_ends_at_its_e
     assert judge(_called(_call("write", {"path": "x.py", "content": 'print("ü")'}))) == ""
     assert judge(_called(_call("write", {"path": "x.py", "content": "print('ü')\n"}))).startswith("the content differs")
     assert judge(_called(_call("write", {"path": "y.py", "content": 'print("ü")\n'}))) == "wrong path: `y.py`"
+    assert judge(_said("Here it is.")) == "said `Here it is.`"
+    assert judge(_called(_call("read", {}))) == "called read, not write"
 
 
 @pytest.mark.parametrize(
@@ -76,10 +78,19 @@ def test_an_edit_must_name_a_text_that_is_there_once_and_come_to_the_wanted_file
     assert judge(_called(_call("edit", {"old": old, "new": new}))) == why
 
 
+def test_an_edit_is_one_call_of_its_tool() -> None:
+    judge = edits("edit", ("old", "new"), BEFORE, BEFORE)
+    assert judge(_said("Done.")) == "said `Done.`"
+    two = _called(_call("edit", {}), _call("edit", {}))
+    assert judge(two) == "2 calls, one was due; called edit, edit with `{}`"
+
+
 def test_a_command_must_hold_its_parts_in_order_and_a_custom_tools_text_is_read_as_it_is() -> None:
     judge = runs("run", "command", "<<", "one\n", "two\n")
     assert judge(_called(_call("run", {"command": "cat > x <<'E'\none\ntwo\nE"}))) == ""
     assert "lacks `two`" in judge(_called(_call("run", {"command": "cat > x <<'E'\ntwo\none\nE"})))
+    assert judge(_said("Done.")) == "said `Done.`"
+    assert judge(_called(_call("run", {"command": ["ls"]}))) == "command is missing"
     custom = ToolCallPart("c", "patch", "*** Begin\n+x\n", kind="custom")
     assert runs("patch", "input", "*** Begin", "+x")(_called(custom)) == ""
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentlaunch.core.wire.base import ProtocolError, decode_json
 from agentlaunch.core.wire.json_text import json_string, mended_arguments, mended_json
 
 ANY_TEXT = st.text(st.characters(), max_size=8) | st.sampled_from(
@@ -53,3 +55,17 @@ def test_any_text_has_a_json_string(text: str) -> None:
 
 def test_arguments_are_mended_one_level_deeper() -> None:
     assert mended_arguments('{"a":"\\ud83d","b":"\\\\ud83d"}') == '{"a":"\\ufffd","b":"\\\\ud83d"}'
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"[" * 100_000, "the body is nested too deeply"),
+        (b"{", "the body is not JSON: "),
+        (b"[]", "Expected `object`, got `array`"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_a_protocol_error(body: bytes, why: str) -> None:
+    decoder: msgspec.json.Decoder[object] = msgspec.json.Decoder(object if body[1:2] == b"[" else dict)
+    with pytest.raises(ProtocolError, match=why):
+        decode_json(body, decoder)

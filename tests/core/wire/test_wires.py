@@ -177,6 +177,22 @@ def test_junk_is_a_protocol_error_and_nothing_else(name: str, body: bytes) -> No
         load_wire(name).decode_request(body)
 
 
+NAMELESS = {
+    "anthropic_messages": {"name": "", "input_schema": {"type": "object"}},
+    "ollama_chat": {"type": "function", "function": {"name": ""}},
+    "openai_chat": {"type": "function", "function": {"name": ""}},
+    "openai_responses": {"type": "function", "name": ""},
+}
+
+
+@every_wire
+def test_a_tool_without_a_name_is_refused_since_no_call_could_name_it(name: str) -> None:
+    wire = load_wire(name)
+    document = json.loads(wire.encode_request(REQUEST)) | {"tools": [NAMELESS[name]]}
+    with pytest.raises(ProtocolError, match="name"):
+        wire.decode_request(json.dumps(document).encode())
+
+
 @every_wire
 def test_a_request_survives_its_own_wire(name: str) -> None:
     wire = load_wire(name)
@@ -212,6 +228,18 @@ def test_a_whole_answer_is_read_as_its_stream_is(name: str, events: list[ChatEve
 )
 def test_an_error_in_place_of_a_whole_answer_is_a_failure(name: str, body: bytes) -> None:
     assert load_wire(name).decode_answer(body)[-1] == Failed(ChatFault(ErrorKind.INTERNAL, "boom"))
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "why"),
+    [
+        ("anthropic_messages", b'{"type":"message"}', "content: missing"),
+        ("openai_responses", b'{"id":"x"}', r"missing - at `\$.output`"),
+    ],
+)
+def test_a_document_without_an_answer_in_it_is_a_protocol_error(name: str, body: bytes, why: str) -> None:
+    with pytest.raises(ProtocolError, match=why):
+        load_wire(name).decode_answer(body)
 
 
 @every_wire

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from agentlaunch.core.filters.arguments import Arguments, mended
+from agentlaunch.core.filters.call_ids import another_id
 from agentlaunch.core.filters.json_repair import strict
 from agentlaunch.core.filters.json_schema import Schema
 from agentlaunch.core.filters.limits import hit_limit
@@ -143,7 +144,7 @@ class CallMender:
 
 def _told(start: ToolCallStart, texts: tuple[str, ...]) -> Iterator[ChatEvent]:
     for number, text in enumerate(texts, 1):
-        yield start if number == 1 else ToolCallStart(f"{start.id}_{number}", start.name)
+        yield start if number == 1 else ToolCallStart(another_id(start.id, number), start.name)
         if text:
             yield ToolCallDelta(text)
         yield ToolCallEnd()

@@ -17,6 +17,8 @@ class Mend(StrEnum):
     """A call that stood in the reasoning of an answer without text and calls."""
     THINKING = "thinking"
     """Reasoning that stood in the text."""
+    ID = "id"
+    """An id that another call of the conversation has."""
     NAME = "name"
     """A tool's name in another spelling."""
     JSON = "json"

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from agentlaunch.core.context import Expectation
+from agentlaunch.core.filters.call_ids import FreshCallIds
 from agentlaunch.core.filters.calls import CallMender
 from agentlaunch.core.filters.empty_answer import EmptyAnswerGuard
 from agentlaunch.core.filters.offered import OfferedTools
@@ -46,8 +47,8 @@ def answer_filters(request: ChatRequest, expected: Expectation | None = None) ->
     `expected` is what the prompt should count, for a wire that does not look itself whether it was cut.
 
     They stand before the restorer of `tool_forms`. What the engine's parser gave up is saved first, runaways are
-    looked for in what the upstream sends, reasoning is split off before calls are looked for, and arguments are
-    mended when all calls are known.
+    looked for in what the upstream sends, reasoning is split off before calls are looked for, and arguments and ids
+    are mended when all calls are known.
     """
     guard = RepeatGuard()
     offered = OfferedTools(request.tools)
@@ -55,7 +56,7 @@ def answer_filters(request: ChatRequest, expected: Expectation | None = None) ->
     if offered and not (request.tool_choice is not None and request.tool_choice.mode == "none"):
         filters += [TextCalls(request, offered), CallMender(request, offered)]
     first = [SilentTruncation(expected)] if expected is not None and expected.may_be_cut else []
-    return [*first, *filters, RunawayNote(guard), EmptyAnswerGuard()]
+    return [*first, *filters, FreshCallIds(request), RunawayNote(guard), EmptyAnswerGuard()]
 
 
 def _fed(filter_: EventFilter, events: list[ChatEvent]) -> list[ChatEvent]:

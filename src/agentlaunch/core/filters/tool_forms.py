@@ -229,7 +229,7 @@ class CallRestorer:
                 if len(self._chunks) % _DELTAS_A_PING == 0:
                     yield Ping()
             case ToolCallEnd() if self._held is not None:
-                yield from self._whole()
+                yield from self._whole(self._held)
             case Failed():
                 self._held = None
                 yield event
@@ -251,10 +251,8 @@ class CallRestorer:
         else:
             yield ToolCallStart(event.id, name, event.kind, namespace)
 
-    def _whole(self) -> Iterator[ChatEvent]:
-        start, self._held = self._held, None
-        if start is None:
-            return
+    def _whole(self, start: ToolCallStart) -> Iterator[ChatEvent]:
+        self._held = None
         yield start
         text = unwrapped("".join(self._chunks))
         if text:

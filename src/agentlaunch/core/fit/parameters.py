@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import assert_never
 
 from agentlaunch.core.catalog import Architecture
 from agentlaunch.core.engine import EngineParameters
@@ -39,6 +40,8 @@ def engine_parameters(
             gpu_layers = round(placement.dense_on_gpu * layers)
         case "gpu" | "none":
             pass
+        case _:
+            assert_never(placement.kind)
     return EngineParameters(
         gpu_layers=gpu_layers,
         cpu_expert_layers=cpu_expert_layers,

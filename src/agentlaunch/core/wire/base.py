@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
-from typing import Literal, Protocol, TypeVar
+from typing import Annotated, Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -20,6 +20,9 @@ Framing = Literal["sse", "ndjson"]
 NewId = Callable[[str], str]
 """Makes a fresh id with the prefix it is given, as in `new_id("msg_")`."""
 
+
+ToolName = Annotated[str, msgspec.Meta(min_length=1)]
+"""What a request calls a tool that it offers; no vendor takes an empty name, and no call could name it."""
 
 CUT_OFF = ChatFault(ErrorKind.UNAVAILABLE, "the upstream's stream ended before its answer was whole")
 """What a stream without its end has come to, on every wire."""

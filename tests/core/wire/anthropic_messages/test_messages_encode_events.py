@@ -180,11 +180,12 @@ def test_a_signature_without_text_and_encrypted_reasoning_have_blocks_of_their_o
 
 
 def test_a_refusal_is_text() -> None:
-    events = [Started(), RefusalDelta("no"), Finished(StopReason.REFUSAL)]
+    events = [Started(), RefusalDelta("no"), RefusalDelta("pe"), Finished(StopReason.REFUSAL)]
     assert frames_of(events) == [
         START,
         open_block(0, TEXT),
         delta(0, b'{"type":"text_delta","text":"no"}'),
+        delta(0, b'{"type":"text_delta","text":"pe"}'),
         close_block(0),
         *end(b"refusal"),
     ]

@@ -260,6 +260,22 @@ def test_results_stand_behind_their_call_missing_ones_are_noted_and_orphans_are_
     ]
 
 
+def test_a_document_with_data_sends_its_data() -> None:
+    assert content_of(Role.USER, DocumentPart("application/pdf", "AAAA", text="x", url="https://s/")) == [
+        {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "AAAA"}},
+    ]
+
+
+def test_images_and_documents_stand_in_a_result_as_they_are() -> None:
+    parts = (ImagePart(url="https://i/"), DocumentPart(text="x"))
+    call = Message(Role.ASSISTANT, (ToolCallPart("t", "A", "{}"),))
+    sent = encode(HI, call, Message(Role.TOOL, (ToolResultPart("t", parts),)))["messages"]
+    assert sent[2]["content"][0]["content"] == [  # type: ignore[index]
+        {"type": "image", "source": {"type": "url", "url": "https://i/"}},
+        {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "x"}},
+    ]
+
+
 def test_a_document_with_text_sends_its_text() -> None:
     assert content_of(Role.USER, DocumentPart(text="x", url="https://s/", cache_hint=True)) == [
         {

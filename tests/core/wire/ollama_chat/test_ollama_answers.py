@@ -188,6 +188,11 @@ def test_lines_that_say_nothing_are_skipped() -> None:
     )
 
 
+def test_a_call_without_its_function_is_a_protocol_error() -> None:
+    with pytest.raises(ProtocolError, match=r"`message.tool_calls\[\].function` is missing"):
+        decode(line(tool_calls=[{}]))
+
+
 @given(st.binary(max_size=60))
 @example(b'{"message":{"tool_calls":[{}]}}')
 @example(b'{"done":"yes"}')

@@ -342,6 +342,17 @@ def test_a_clients_request_is_read() -> None:
     )
 
 
+def test_what_follows_a_tools_results_is_a_message_of_its_own() -> None:
+    call = {"role": "assistant", "tool_calls": [{"function": {"name": "Read", "arguments": {}}}]}
+    messages = [call, {"role": "tool", "content": "r"}, {"role": "user", "content": "go on"}]
+    read = OllamaChat().decode_request(msgspec.json.encode({"model": "m", "messages": messages}))
+    assert read.messages == (
+        Message(Role.ASSISTANT, (ToolCallPart("call_1", "Read", "{}"),)),
+        Message(Role.TOOL, (ToolResultPart("call_1", (TextPart("r"),)),)),
+        user(TextPart("go on")),
+    )
+
+
 def test_a_stream_is_the_default_and_minus_one_is_no_limit() -> None:
     hi = b'{"model":"m","messages":[{"role":"user","content":"hi"}],'
     messages = (user(TextPart("hi")),)

@@ -370,6 +370,36 @@ def test_the_old_function_call_is_a_call() -> None:
     assert decoded(*chunks, chunk({}, "function_call")) == [STARTED, *whole_call("call_r1_0", "f", "{}"), CALLED]
 
 
+def test_text_behind_a_call_that_never_ends_is_told_behind_it() -> None:
+    chunks = [calls(call('{"a"', id="c1", name="f", index=0)), chunk({"content": "x"}, "stop")]
+    assert decoded(*chunks) == [STARTED, *whole_call("c1", "f", '{"a"'), TextDelta("x"), CALLED]
+
+
+def test_a_call_without_an_index_is_known_by_its_id() -> None:
+    chunks = [
+        calls(call('{"a"', id="c1", name="f"), call('{"b"', id="c2", name="g")),
+        calls(call(":1}", id="c1"), call(":2}", id="c2")),
+    ]
+    first = whole_call("c1", "f", '{"a"', ":1}")
+    assert decoded(*chunks) == [STARTED, *first, *whole_call("c2", "g", '{"b"', ":2}"), CALLED]
+
+
+@pytest.mark.parametrize("function", [{"name": "f"}, {"name": "f", "arguments": None}])
+def test_arguments_that_are_left_out_or_null_are_none(function: Json) -> None:
+    chunks = [calls({"index": 0, "id": "c1", "function": function})]
+    assert decoded(*chunks) == [STARTED, *whole_call("c1", "f"), CALLED]
+
+
+def test_arguments_that_are_an_object_are_its_text() -> None:
+    assert decoded(calls(call({"a": 1}, id="c1", name="f"))) == [STARTED, *whole_call("c1", "f", '{"a": 1}'), CALLED]
+
+
+def test_a_choice_may_hold_the_reason_alone() -> None:
+    last = chunk()
+    last["choices"] = [{"index": 0, "finish_reason": "stop"}]
+    assert decoded(chunk({"content": "x"}), last) == [STARTED, TextDelta("x"), END]
+
+
 def test_only_the_first_choice_is_read() -> None:
     second = {"index": 1, "delta": {"content": "other"}, "finish_reason": None}
     data = chunk({"content": "x"}, "stop")

@@ -33,6 +33,7 @@ from agentlaunch.core.ir import (
 )
 from agentlaunch.core.wire.base import AnswerContext, Frame, ProtocolError
 from agentlaunch.core.wire.openai_responses import OpenAIResponses
+from agentlaunch.core.wire.openai_responses.sealed_reasoning import SEAL, seal
 
 WIRE = OpenAIResponses()
 Json = dict[str, object]
@@ -258,6 +259,62 @@ def test_reasoning_is_told_once_when_it_comes_as_text_and_as_summary() -> None:
     ) == [Started(), ThinkingDelta("h"), ThinkingDelta("m"), END]
 
 
+def test_items_without_ids_that_share_an_index_are_two_once_the_first_has_said_something() -> None:
+    assert decoded(
+        piece("reasoning_text.delta", delta="h"),
+        added({"type": "reasoning"}),
+        piece("reasoning_text.done", text="hm"),
+        piece("output_text.delta", delta="a"),
+        added({"type": "message"}),
+        piece("output_text.done", text="ab"),
+        DONE,
+    ) == [Started(), ThinkingDelta("h"), ThinkingDelta("hm"), TextDelta("a"), TextDelta("ab"), END]
+
+
+def test_a_part_that_is_neither_text_nor_refusal_says_nothing() -> None:
+    assert decoded(done(message({"type": "audio"}, {"type": "output_text", "text": "a"})), DONE) == [
+        Started(),
+        TextDelta("a"),
+        END,
+    ]
+
+
+def test_an_item_that_is_none_of_ours_says_nothing() -> None:
+    other = {"type": "web_search_call", "id": "ws"}
+    last = {"type": "response.completed", "response": {"output": [other]}}
+    assert decoded(added(other), done(other), last) == [Started(), END]
+
+
+@pytest.mark.parametrize(
+    ("before", "encrypted", "expected"),
+    [
+        ([], seal("t", "sig", ""), [ThinkingDelta("t"), ThinkingSignature("sig")]),
+        (["t"], seal("t", "sig", "vendor"), [ThinkingDelta("t"), ThinkingSignature("sig", "vendor")]),
+        ([], seal("t", "", ""), [ThinkingDelta("t")]),
+        ([], "vendor", [ThinkingSignature(encrypted="vendor")]),
+        ([], f"{SEAL}broken", []),
+    ],
+    ids=["text and signature", "text told before", "text alone", "the vendor's own", "damaged"],
+)
+def test_reasoning_that_we_sealed_is_told_with_its_signature(
+    before: list[str], encrypted: str, expected: list[ChatEvent]
+) -> None:
+    item = {"type": "reasoning", "id": "rs_1", "encrypted_content": encrypted}
+    deltas = [piece("reasoning_text.delta", item_id="rs_1", delta=text) for text in before]
+    assert decoded(*deltas, done(item), done(item), DONE) == [Started(), *expected, END]
+
+
+def test_an_item_that_was_not_streamed_among_those_that_were_is_not_told_at_the_end() -> None:
+    """A server that renews its ids and indexes would have it told twice."""
+    last = {"type": "response.completed", "response": {"output": [message({"text": "ab"}), call("c", "{}")]}}
+    assert decoded(piece("output_text.delta", item_id="msg", delta="a"), last) == [
+        Started(),
+        TextDelta("a"),
+        TextDelta("b"),
+        END,
+    ]
+
+
 @pytest.mark.report("B097")
 def test_a_reasoning_item_without_arrays_takes_deltas() -> None:
     assert decoded(
@@ -266,7 +323,8 @@ def test_a_reasoning_item_without_arrays_takes_deltas() -> None:
 
 
 def test_refusals_and_incomplete_responses_have_their_stop_reasons() -> None:
-    refusal = [piece("refusal.delta", delta="N"), done(message({"type": "refusal", "refusal": "No"}))]
+    told = piece("refusal.done", refusal="N")
+    refusal = [piece("refusal.delta", delta="N"), told, done(message({"type": "refusal", "refusal": "No"}))]
     assert decoded(*refusal, DONE) == [
         Started(),
         RefusalDelta("N"),
@@ -315,6 +373,10 @@ def test_a_stream_that_ends_early_is_a_failure() -> None:
     assert decoded() == [Started(), CUT_OFF]
     assert decoded(piece("output_text.delta", delta="x"), b"[DONE]") == [Started(), TextDelta("x"), CUT_OFF]
     assert decoded(added(call("c"))) == [Started(), ToolCallStart("c", "f"), ToolCallEnd(), CUT_OFF]
+
+
+def test_a_whole_response_that_failed_without_an_error_is_cut_off() -> None:
+    assert WIRE.decode_answer(b'{"id":"r","model":"m","status":"failed","output":[]}') == [Started("r", "m"), CUT_OFF]
 
 
 def test_the_event_s_name_stands_in_for_a_missing_type() -> None:

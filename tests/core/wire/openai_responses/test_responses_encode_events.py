@@ -20,6 +20,7 @@ from agentlaunch.core.ir import (
     ErrorKind,
     Failed,
     Finished,
+    ImagePart,
     Ping,
     RefusalDelta,
     RefusalPart,
@@ -284,6 +285,17 @@ def test_a_refusal_in_words_is_a_completed_response_with_a_part_of_its_own() -> 
     ]
 
 
+def test_a_refusal_without_text_before_it_opens_its_own_message() -> None:
+    *_, item, last = encoded(Started(), RefusalDelta("No"), Finished(StopReason.REFUSAL))
+    assert _json(item["item"])["content"] == [{"type": "refusal", "refusal": "No"}]
+    assert last["type"] == "response.completed"
+
+
+def test_arguments_outside_a_call_say_nothing() -> None:
+    end = Finished(StopReason.END_TURN)
+    assert encoded(Started(), ToolCallDelta("{}"), end) == encoded(Started(), end)
+
+
 @pytest.mark.report("B036")
 @pytest.mark.parametrize("events", [[], [Started()], [Started(), TextDelta("x")], [Started(), ThinkingDelta("x")]])
 def test_a_stream_that_breaks_off_ends_with_response_failed(events: list[ChatEvent]) -> None:
@@ -393,6 +405,11 @@ def test_an_answer_that_is_not_streamed_is_the_response_object() -> None:
     ids = ["rs_0", "msg_1", "fc_2", "ctc_3", "fc_4"]
     output = [{**item, "id": new_id} for item, new_id in zip(OUTPUT, ids, strict=True)]
     assert json.loads(WIRE.encode_answer(answer, context())) == response("completed", output, id="resp_5")
+
+
+def test_a_part_that_no_answer_holds_is_a_programming_error() -> None:
+    with pytest.raises(TypeError, match="ImagePart"):
+        WIRE.encode_answer(Answer((ImagePart("image/png", "AAAA"),), StopReason.END_TURN), context())
 
 
 def test_an_answer_says_the_request_s_options_and_why_it_is_incomplete() -> None:

@@ -190,6 +190,25 @@ def test_a_conversation_is_items() -> None:
     ]
 
 
+def test_documents_of_bytes_are_files_in_messages_and_results_alike() -> None:
+    document = DocumentPart("application/pdf", "AAAA", title="a.pdf")
+    file = {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,AAAA"}
+    assert items(
+        Message(Role.USER, (document,)),
+        Message(Role.ASSISTANT, (ToolCallPart("c", "f", "{}"),)),
+        Message(Role.TOOL, (ToolResultPart("c", (document,)),)),
+    ) == [
+        {"type": "message", "role": "user", "content": [file]},
+        {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c", "output": [file]},
+    ]
+
+
+def test_any_json_object_is_asked_for_without_a_schema() -> None:
+    body = encoded(ChatRequest("m", (), json_format=JsonFormat()))
+    assert body["text"] == {"format": {"type": "json_object"}}
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

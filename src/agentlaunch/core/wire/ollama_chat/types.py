@@ -10,6 +10,8 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Raw
 
+from agentlaunch.core.wire.base import ToolName
+
 EMPTY = Raw(b"")
 
 Number: TypeAlias = int | float | None
@@ -47,7 +49,7 @@ class ChatMessage(msgspec.Struct):
 class FunctionDefinition(msgspec.Struct):
     """A tool's function."""
 
-    name: str
+    name: ToolName
     description: str | None = None
     parameters: Raw = EMPTY
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, assert_never
 
 import msgspec
 
@@ -231,6 +231,8 @@ def _tool_choice(choice: str | ChosenTool | None) -> ToolChoice | None:
             if named is None:
                 raise ProtocolError(f"`tool_choice` of type `{choice.type}` names no tool")
             return ToolChoice("named", named.name)
+        case _:
+            assert_never(choice)
 
 
 def _mode(word: str) -> ToolChoice:

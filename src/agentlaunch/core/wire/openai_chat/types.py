@@ -11,6 +11,8 @@ from typing import TypeAlias
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from agentlaunch.core.wire.base import ToolName
+
 EMPTY = Raw(b"")
 
 # --- a client's request ------------------------------------------------------------------------------------------
@@ -80,7 +82,7 @@ class ChatMessage(msgspec.Struct):
 class FunctionDefinition(msgspec.Struct):
     """A tool called with JSON."""
 
-    name: str
+    name: ToolName
     description: str | None = None
     parameters: Raw = EMPTY
     strict: bool | None = None
@@ -89,7 +91,7 @@ class FunctionDefinition(msgspec.Struct):
 class CustomDefinition(msgspec.Struct):
     """A tool called with free text."""
 
-    name: str
+    name: ToolName
     description: str | None = None
     format: Raw = Raw(b"null")
 

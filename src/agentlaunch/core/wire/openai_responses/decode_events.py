@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from enum import Enum, auto
+from typing import Literal, TypeAlias, assert_never
 
 import msgspec
 
@@ -21,13 +22,14 @@ _LIFECYCLE = msgspec.json.Decoder(event_types.ReadLifecycle)
 _RESPONSE = msgspec.json.Decoder(event_types.ReadResponse)
 
 _PINGS = frozenset({"keepalive", "ping", "response.queued"})
-_KINDS = {
+_Kind: TypeAlias = Literal["message", "reasoning", "function", "custom"]
+_KINDS: dict[str, _Kind] = {
     "message": "message",
     "reasoning": "reasoning",
     "function_call": "function",
     "custom_tool_call": "custom",
 }
-_ITEM_OF_EVENT = {
+_ITEM_OF_EVENT: dict[str, _Kind] = {
     "output_text": "message",
     "refusal": "message",
     "reasoning_text": "reasoning",
@@ -55,8 +57,8 @@ class ResponsesEventDecoder:
     def __init__(self) -> None:
         self._phase = _Phase.NEW
         self._response_id = ""
-        self._tracks: list[tuple[str, Track]] = []
-        self._by_id: dict[str, tuple[str, Track]] = {}
+        self._tracks: list[tuple[_Kind, Track]] = []
+        self._by_id: dict[str, tuple[_Kind, Track]] = {}
         self._open: Track | None = None
         """The call that has been told and has not ended: items that came before it may still grow, and wait too."""
         self._ids = CallIds()
@@ -139,9 +141,12 @@ class ResponsesEventDecoder:
     def _end(self, response: event_types.ReadResponse, incomplete: str = "") -> Iterator[ir.ChatEvent]:
         streamed = bool(self._tracks)
         for index, item in enumerate(response.output or ()):
-            track = self._find(item.id, index, _KINDS.get(item.type, ""))
+            kind = _KINDS.get(item.type)
+            if kind is None:
+                continue
+            track = self._find(item.id, index, kind)
             if track is None and not streamed:
-                track = self._new(item.id, index, _KINDS.get(item.type, ""))
+                track = self._new(item.id, index, kind)
             if track is not None:
                 track.finish(item)
         for _, track in self._tracks:
@@ -168,20 +173,20 @@ class ResponsesEventDecoder:
 
     def _item(self, verb: str, event: event_types.ReadItemEvent) -> None:
         item = event.item
-        kind = _KINDS.get(item.type, "")
+        kind = _KINDS.get(item.type)
+        if kind is None:
+            return
         track = self._find(item.id, event.output_index, kind)
         if track is None or (verb == "added" and track.begun and item.id not in self._by_id):
             track = self._new(item.id, event.output_index, kind)
-        if track is None:
-            return
         if verb == "done":
             track.finish(item)
         elif isinstance(track, ReadCall):
             track.begin(item)
 
-    def _piece(self, stem: str, kind: str, event: event_types.ReadDelta) -> None:
-        track = self._find(event.item_id, event.output_index, kind)
-        track = track or self._new(event.item_id, event.output_index, kind)
+    def _piece(self, stem: str, kind: _Kind, event: event_types.ReadDelta) -> None:
+        known = self._find(event.item_id, event.output_index, kind)
+        track = known or self._new(event.item_id, event.output_index, kind)
         match track:
             case ReadMessage() if stem == "refusal":
                 track.refusal(event.content_index, event.delta, event.refusal)
@@ -193,10 +198,10 @@ class ResponsesEventDecoder:
                 track.text("summary", event.summary_index, event.delta, event.text)
             case ReadCall():
                 track.arguments(event.delta, event.input if kind == "custom" else event.arguments)
-            case None:
-                return
+            case _:
+                assert_never(track)
 
-    def _find(self, item_id: str | None, index: int, kind: str) -> Track | None:
+    def _find(self, item_id: str | None, index: int, kind: _Kind) -> Track | None:
         """The item by its id, or the newest of its kind at its index: some servers renew ids from event to event."""
         known = self._by_id.get(item_id or "")
         if known and known[0] == kind:
@@ -206,7 +211,7 @@ class ResponsesEventDecoder:
                 return track
         return None
 
-    def _new(self, item_id: str | None, index: int, kind: str) -> Track | None:
+    def _new(self, item_id: str | None, index: int, kind: _Kind) -> Track:
         track: Track
         match kind:
             case "message":
@@ -218,7 +223,7 @@ class ResponsesEventDecoder:
             case "custom":
                 track = ReadCall(index, "custom", self._call_id(len(self._tracks)))
             case _:
-                return None
+                assert_never(kind)
         self._tracks.append((kind, track))
         if item_id:
             self._by_id[item_id] = (kind, track)

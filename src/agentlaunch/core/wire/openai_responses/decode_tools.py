@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import assert_never
 
 import msgspec
 
@@ -63,3 +64,5 @@ def decode_tool_choice(choice: str | ToolChoiceObject | None) -> ToolChoice | No
             return ToolChoice("required" if choice.mode == "required" else "auto")
         case ToolChoiceObject():
             return ToolChoice("named", choice.name or choice.type)
+        case _:
+            assert_never(choice)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import groupby
+from typing import assert_never
 
 from msgspec import UNSET
 
@@ -118,7 +119,8 @@ def _items(answer: Answer, new_id: NewId) -> Iterator[types.OutputItemOut]:
     """One message item for a run of text and refusals, one item for every other part."""
     for written, run in groupby(answer.parts, lambda part: isinstance(part, TextPart | RefusalPart)):
         if written:
-            yield types.Message("assistant", list(_content(run)), new_id("msg_"), "completed")
+            content = [_content(part) for part in run if isinstance(part, TextPart | RefusalPart)]
+            yield types.Message("assistant", content, new_id("msg_"), "completed")
             continue
         for part in run:
             match part:
@@ -128,13 +130,14 @@ def _items(answer: Answer, new_id: NewId) -> Iterator[types.OutputItemOut]:
                     prefix = "ctc_" if part.kind == "custom" else "fc_"
                     yield call_item(part.item_id or new_id(prefix), part, part.arguments, "completed")
                 case _:
-                    continue
+                    raise TypeError(f"an answer holds no `{type(part).__name__}`")
 
 
-def _content(run: Iterable[object]) -> Iterator[types.WrittenOutput]:
-    for part in run:
-        match part:
-            case TextPart():
-                yield types.OutputText(part.text)
-            case RefusalPart():
-                yield types.Refusal(part.text)
+def _content(part: TextPart | RefusalPart) -> types.WrittenOutput:
+    match part:
+        case TextPart():
+            return types.OutputText(part.text)
+        case RefusalPart():
+            return types.Refusal(part.text)
+        case _:
+            assert_never(part)

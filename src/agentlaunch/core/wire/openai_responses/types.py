@@ -11,6 +11,8 @@ from typing import TypeAlias
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from agentlaunch.core.wire.base import ToolName
+
 # --- read: request ------------------------------------------------------------------------------------------------
 
 
@@ -153,7 +155,7 @@ Item: TypeAlias = (
 class ToolDefinition(Struct, frozen=True):
     """A tool: `function`, `custom`, or `namespace` with `tools` inside."""
 
-    name: str
+    name: ToolName
     description: str | None = None
     parameters: Raw = Raw(b"null")
     strict: bool | None = None
