@@ -131,9 +131,9 @@ STATUSES = {
     ErrorKind.OVERLOADED: (529, 503, 503, 503),
     ErrorKind.UNAVAILABLE: (503, 502, 503, 503),
     ErrorKind.TIMEOUT: (504, 504, 504, 504),
-    ErrorKind.INTERNAL: (500, 500, 500, 500),
+    ErrorKind.INTERNAL: (500, 500, 500, 502),
 }
-"""On the wires in the order of their names; docs/wire/errors.md tells why three rows differ."""
+"""On the wires in the order of their names; docs/wire/errors.md tells why four rows differ."""
 
 
 @pytest.mark.parametrize("kind", ErrorKind)

@@ -59,6 +59,7 @@ _KINDS_BY_WORD = {
     "timeout": ErrorKind.TIMEOUT,
     "timeout_error": ErrorKind.TIMEOUT,
     "upstream_timeout": ErrorKind.TIMEOUT,
+    "internal_error": ErrorKind.INTERNAL,
     "invalid_request_error": ErrorKind.BAD_REQUEST,
     "invalid_prompt": ErrorKind.BAD_REQUEST,
     "badrequesterror": ErrorKind.BAD_REQUEST,

@@ -20,7 +20,7 @@ CODES: dict[ErrorKind, str] = {
     ErrorKind.OVERLOADED: "upstream_overloaded",  # at OpenAI's `server_is_overloaded` Codex gives up without a retry
     ErrorKind.UNAVAILABLE: "upstream_unavailable",
     ErrorKind.TIMEOUT: "upstream_timeout",
-    ErrorKind.INTERNAL: "server_error",
+    ErrorKind.INTERNAL: "internal_error",
 }
 """`error.code`, in the body of an error and in `response.failed`."""
 
@@ -35,7 +35,7 @@ _STATUSES: dict[ErrorKind, int] = {
     ErrorKind.OVERLOADED: 503,
     ErrorKind.UNAVAILABLE: 503,
     ErrorKind.TIMEOUT: 504,
-    ErrorKind.INTERNAL: 500,
+    ErrorKind.INTERNAL: 502,  # in place of a 500's message Codex tells of "high demand" (tests/e2e/test_faults.py)
 }
 _WAITING = frozenset({ErrorKind.RATE_LIMITED, ErrorKind.OVERLOADED})
 _DEFAULT_RETRY_S = 2.0
