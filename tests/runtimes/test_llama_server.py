@@ -154,8 +154,11 @@ def question(text: str, **more: object) -> dict[str, Any]:
 
 async def killed_in_mid_stream(endpoint: Endpoint, body: dict[str, Any], victim: psutil.Process) -> None:
     async with client(endpoint) as engine, engine.stream("POST", "/v1/chat/completions", json=body) as stream:
-        async for _ in stream.aiter_bytes():
-            victim.kill()
+        pieces = stream.aiter_bytes()
+        await anext(pieces)
+        victim.kill()
+        async for _ in pieces:
+            pass
 
 
 def keeper_of(host: LlamaCppHost) -> psutil.Process:
