@@ -107,7 +107,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Patience:
-    """How long the agent may run, in seconds, and what it is told to wait for an event, in milliseconds."""
+    """How long the agent may run after its first request, in seconds; how long it waits for an event, milliseconds."""
 
     limit_s: float = GENEROUS_S
     event_ms: int = OURS_MS
@@ -117,18 +117,18 @@ def run_agent(home: Home, agent: str, answers: Sequence[Answer], patience: Patie
     """Run the agent to its end, or until its time is over, before an upstream that gives `answers`."""
     upstream = Faulty(answers)
     with HttpServer(upstream.answer).running() as server:
-        code, said = asyncio.run(_run(home, agent, server.url, patience))
+        code, said = asyncio.run(_run(home, agent, upstream, server.url, patience))
     return Run(code, tuple(upstream.bodies), said)
 
 
-async def _run(home: Home, agent: str, upstream_url: str, patience: Patience) -> tuple[int | None, str]:
+async def _run(home: Home, agent: str, faulty: Faulty, url: str, patience: Patience) -> tuple[int | None, str]:
     upstream = UpstreamClient()
     # Ids of its own for each answer: Claude Code takes answers of one id for pieces of one message.
     options = RelayOptions(keep_alive=SIGNS_OF_LIFE)
-    application = build_application(OneSession(make_session(upstream_url)), upstream, options=options)
+    application = build_application(OneSession(make_session(url)), upstream, options=options)
     try:
-        async with serving(application) as url:
-            plan = _hastened(_plan(home, agent, url), patience.event_ms)
+        async with serving(application) as shim_url:
+            plan = _plan(home, agent, shim_url, patience.event_ms)
             with (home.path / "output").open("w+b") as output:
                 process = await asyncio.create_subprocess_exec(
                     *plan.argv,
@@ -139,33 +139,33 @@ async def _run(home: Home, agent: str, upstream_url: str, patience: Patience) ->
                     stderr=output,
                     start_new_session=True,
                 )
-                code = await _ended(process, patience.limit_s)
+                code = await _ended(process, faulty, patience.limit_s)
                 output.seek(0)
                 return code, output.read().decode("utf-8", "replace")
     finally:
         await upstream.aclose()
 
 
-def _plan(home: Home, agent: str, url: str) -> LaunchPlan:
-    """The launch's plan, its files written."""
+def _plan(home: Home, agent: str, url: str, event_ms: int) -> LaunchPlan:
+    """The launch's plan, its files written, with `event_ms` in place of the hour that we give every agent."""
     context = AgentContext(
         str(AGENTS / agent), url, TOKEN, "local-model", 65_536, 4_096, False, str(home.path), ARGUMENTS[agent]
     )
     plan = load_agent(agent).plan(context)
-    for file in plan.files:
-        Path(file.path).write_text(file.content, "utf-8")
-    return plan
-
-
-def _hastened(plan: LaunchPlan, event_ms: int) -> LaunchPlan:
-    """The plan with another time-out in place of the hour that we give every agent."""
+    told = [*plan.argv, *plan.env.values(), *(file.content for file in plan.files)]
     ours, theirs = str(OURS_MS), str(event_ms)
+    assert any(ours in word for word in told), "the plan has no time-out of ours"
+    for file in plan.files:
+        Path(file.path).write_text(file.content.replace(ours, theirs), "utf-8")
     argv = tuple(word.replace(ours, theirs) for word in plan.argv)
     return replace(plan, argv=argv, env={name: value.replace(ours, theirs) for name, value in plan.env.items()})
 
 
-async def _ended(process: asyncio.subprocess.Process, limit_s: float) -> int | None:
+async def _ended(process: asyncio.subprocess.Process, faulty: Faulty, limit_s: float) -> int | None:
     try:
+        async with asyncio.timeout(GENEROUS_S):
+            while not faulty.bodies and process.returncode is None:  # noqa: ASYNC110 - two threads and a process
+                await asyncio.sleep(0.05)
         return await asyncio.wait_for(process.wait(), limit_s)
     except TimeoutError:
         return None

@@ -16,7 +16,7 @@ from tests.shim.doubles import DONE, STARTED, chunk
 
 pytestmark = [
     pytest.mark.real,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(330),
     pytest.mark.skipif(sys.platform == "win32", reason="kills process groups"),
 ]
 
@@ -98,10 +98,13 @@ class End:
 
 
 STAYING: dict[str, tuple[Answer, End]] = {
-    "400": (refusal(400, "no such field"), End((6, 1, 1), ("no such field",) * 3)),
-    "401": (refusal(401, "wrong key"), End((1, 4, 1), ("wrong key",) * 3)),
-    "403": (refusal(403, "not for you"), End((1, 4, 1), ("not for you",) * 3)),
-    "404": (refusal(404, "no such model"), End((2, 1, 1), ("issue with the selected model", *["no such model"] * 2))),
+    "400": (refusal(400, "no such field"), End((6, 1, 1), ("no such field", "no such field", "no such field"))),
+    "401": (refusal(401, "wrong key"), End((1, 4, 1), ("wrong key", "wrong key", "wrong key"))),
+    "403": (refusal(403, "not for you"), End((1, 4, 1), ("not for you", "not for you", "not for you"))),
+    "404": (
+        refusal(404, "no such model"),
+        End((2, 1, 1), ("issue with the selected model", "no such model", "no such model")),
+    ),
     "413": (refusal(413, "too much"), End((1, 1, 1), ("Request too large", "too much", "too much"))),
     "overflow": (
         OVERFLOW,
@@ -138,7 +141,7 @@ SILENCES = {
 @every_agent
 @pytest.mark.parametrize("silence", SILENCES)
 def test_an_agent_waits_through_a_silence_since_we_show_signs_of_life(home: Home, agent: str, silence: str) -> None:
-    """Its own time-out is shorter than the silence: Codex and OpenCode ask again in its middle without our signs."""
+    """Without our signs Claude Code asks again at the first silence, Codex and OpenCode at the second (measured)."""
     run = run_agent(home, agent, [SILENCES[silence], GOOD], Patience(event_ms=5_000))
     assert (run.code, len(run.requests), SAID in run.said) == (0, 1, True), run.said
 
@@ -160,7 +163,7 @@ LASTING: dict[str, tuple[Answer, End]] = {
     "529": (PASSING["statuses"]["529"], End((3, 8, 6), ("busy", "busy", ""))),
     "closed without a word": (
         PASSING["no answers"]["closed without a word"],
-        End((6, 16, 12), (*["`double` closed the connection"] * 2, "")),
+        End((6, 16, 12), ("`double` closed the connection", "`double` closed the connection", "")),
     ),
     "cut in a text": (
         PASSING["broken answers"]["cut in a text"],
@@ -184,7 +187,7 @@ def test_an_agent_asks_seldom_while_a_fault_lasts_that_may_pass(home: Home, agen
     run = run_agent(home, agent, [answer], Patience(PATIENCE_S if endures else GENEROUS_S))
     assert run.code == 1 or (endures and run.code is None), run.said
     assert run.code is None or end.said[number] in run.said, run.said
-    assert len(run.requests) <= end.most[number]
+    assert 1 <= len(run.requests) <= end.most[number]
 
 
 EMPTY: dict[str, tuple[Answer, str]] = {
