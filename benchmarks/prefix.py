@@ -64,6 +64,7 @@ from agentlaunch.runtimes.llama_cpp import LlamaCppHost
 from agentlaunch.system.dirs import find_dirs
 
 Json: TypeAlias = dict[str, Any]
+AGENTS_FOLDER = Path(__file__).resolve().parent.parent / "tests" / "agents_pinned" / "node_modules" / ".bin"
 PROMPTS = ("Append three lines to f.txt", "Explain what this repository is for")
 TOOLS = {"claude": ("Bash", "command"), "codex": ("exec_command", "cmd"), "opencode": ("bash", "command")}
 ARGUMENTS = {
@@ -131,10 +132,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 def record(agent: str, prompt: str, steps: int, home: Path, options: argparse.Namespace) -> list[Json]:
     """The bodies of one session of the real agent, its title requests left out."""
     plan_of = load_agent(agent)
+    programs = options.programs.resolve()
+    executable = shutil.which(agent, path=programs) or shutil.which(agent)
+    if executable is None:
+        raise SystemExit(f"{agent} is neither in {options.programs} nor on PATH: sh tests/run.sh installs it")
     server = Recorder(agent, load_wire(plan_of.wire), steps)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     context = AgentContext(
-        executable=shutil.which(agent, path=options.programs) or agent,
+        executable=executable,
         shim_url=f"http://127.0.0.1:{server.server_port}",
         token="none",
         model="local-model",
@@ -148,7 +153,12 @@ def record(agent: str, prompt: str, steps: int, home: Path, options: argparse.Na
     for file in plan.files:
         Path(file.path).parent.mkdir(parents=True, exist_ok=True)
         Path(file.path).write_text(file.content)
-    env = {"PATH": f"{options.programs}:{os.environ['PATH']}", "HOME": str(home), "IS_SANDBOX": "1", "TERM": "xterm"}
+    env = {
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "HOME": str(home),
+        "IS_SANDBOX": "1",
+        "TERM": "xterm",
+    }
     subprocess.run(
         plan.argv,
         cwd=home / "project",
@@ -278,7 +288,9 @@ def main() -> None:
     parser.add_argument("--context", type=int, default=8192)
     parser.add_argument("--full", action="store_true", help="full prompts, which need --context 65536")
     parser.add_argument("--steps", type=int, default=0, help="tool steps of the first session")
-    parser.add_argument("--programs", default=os.environ["PATH"], help="where the agents are")
+    parser.add_argument(
+        "--programs", type=lambda given: Path(given).resolve(), default=AGENTS_FOLDER, help="where the agents are"
+    )
     options = parser.parse_args()
     print(f"model {options.model}, context {options.context}, {'full' if options.full else 'lean'} prompts")
     columns = f"{'direct: evaluated':>18} {'first':>8} {'ours: evaluated':>16} {'first':>8} {'ratio':>6}"
