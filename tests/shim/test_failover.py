@@ -204,7 +204,7 @@ def test_a_hosted_upstream_that_stalls_is_left_and_its_connection_closed() -> No
     async def run() -> tuple[str, list[int], bool]:
         never = asyncio.Event()
         stalled = [[Head(), Pause(never)]]
-        router = Router(stall_s=0.1)
+        router = Router(stall_s=1.0)
         async with team(stalled, [answer(hello("from b"))], router=router, a={"kind": "vllm"}) as made:
             text = await made.text()
             async with asyncio.timeout(GENEROUS_S):

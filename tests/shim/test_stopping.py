@@ -97,8 +97,9 @@ async def stopped_before_a_client_that_does_not_read() -> tuple[int | None, str]
         writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
         async with asyncio.timeout(GENEROUS_S):
             await reader.readuntil(b"0.7 ")
-        before = -1
-        while upstream.steps_done > before:  # until it is held back
+        before, still = -1, 0
+        while still < 5:  # until it is held back, and not only slow
+            still = still + 1 if upstream.steps_done == before else 0
             before = upstream.steps_done
             await asyncio.sleep(0.2)
         server.send_signal(signal.SIGINT)

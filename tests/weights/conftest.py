@@ -18,7 +18,8 @@ REPOSITORY = "maker/Tiny-GGUF"
 CONTENT = b"".join(hashlib.sha256(str(number).encode()).digest() for number in range(46_875))
 IMPATIENT = Patience(connect_s=5, silence_s=5, tries=3, pause_s=0.01, longest_pause_s=0.02, look_s=0.01)
 
-Fetch = Callable[..., tuple[tuple[Path, ...], list[Progress]]]
+Fetched = tuple[tuple[Path, ...], list[Progress]]
+Fetch = Callable[..., Fetched]
 
 
 @pytest.fixture
@@ -35,13 +36,13 @@ def settings(double: HuggingFaceDouble, tmp_path: Path) -> HubSettings:
 
 @pytest.fixture
 def fetch_files(settings: HubSettings) -> Fetch:
-    """Fetch every file of REPOSITORY that is kept with a digest and named so; its paths, and what was told."""
+    """Fetch each file of REPOSITORY that has a digest and is named so; its paths, what was told (`told`: at once)."""
 
-    def run(*names: str, token: str = "") -> tuple[tuple[Path, ...], list[Progress]]:
+    def run(*names: str, token: str = "", told: list[Progress] | None = None) -> Fetched:
         chosen = HubSettings(settings.endpoint, settings.cache, token)
         listing = list_repository(REPOSITORY, chosen)
         files = tuple(file for file in listing.files if file.name in (names or ("Tiny-Q4_K_M.gguf",)))
-        seen: list[Progress] = []
+        seen = [] if told is None else told
         return fetch(FetchOrder(listing, files, chosen, "go-on", IMPATIENT), seen.append), seen
 
     return run

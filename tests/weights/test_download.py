@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import hf_hub_download, scan_cache_dir, try_to_load_from_cache
 from tests.doubles.hugging_face_server import COMMIT, HuggingFaceDouble
-from tests.weights.conftest import CONTENT, REPOSITORY, Fetch
+from tests.weights.conftest import CONTENT, REPOSITORY, Fetch, Fetched
 
 from agentlaunch.errors import AgentlaunchError, MachineError, RemoteError, UserError
 from agentlaunch.system.locks import FileLock
@@ -241,12 +241,12 @@ def test_a_second_fetch_waits_for_the_first_and_takes_its_file(
     assert other.acquire()
     partial(settings).parent.mkdir(parents=True)
     partial(settings).write_bytes(CONTENT[:1000])
-    results: list[tuple[tuple[Path, ...], list[Progress]]] = []
-    waiting = threading.Thread(target=lambda: results.append(fetch_files()))
+    results: list[Fetched] = []
+    told: list[Progress] = []
+    waiting = threading.Thread(target=lambda: results.append(fetch_files(told=told)))
     waiting.start()
-    while not double.asked:
+    while not told:
         waiting.join(0.01)
-    waiting.join(0.2)
     assert waiting.is_alive()
     partial(settings).rename(blobs(settings) / DIGEST)
     (blobs(settings) / DIGEST).write_bytes(CONTENT)
