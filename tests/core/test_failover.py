@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentlaunch.core.failover import MAX_REVIVALS, RETRY_PAUSES_S, Ask, Choice, Failover, Failure, GiveUp
+from agentlaunch.core.failover import MAX_REVIVALS, RETRY_PAUSES_S, Ask, Cause, Choice, Failover, Failure, GiveUp
 from agentlaunch.core.ir import ChatFault, ErrorKind
 
 A, B, C = Choice("a", 8192), Choice("b", 32768), Choice("c", 131072)
@@ -23,8 +23,8 @@ ELSEWHERE = [
 ]
 
 
-def failure(kind: ErrorKind, message: str = "no", *, is_lost: bool = False, **facts: float) -> Failure:
-    return Failure(ChatFault(kind, message, **facts), is_lost)  # type: ignore[arg-type]
+def failure(kind: ErrorKind, message: str = "no", *, cause: Cause = Cause.ANSWER, **facts: float) -> Failure:
+    return Failure(ChatFault(kind, message, **facts), cause)  # type: ignore[arg-type]
 
 
 def replace_message(failed: Failure, message: str) -> ChatFault:
@@ -57,6 +57,12 @@ def test_a_bad_request_is_told_at_once() -> None:
     assert failover.failed(bad) == GiveUp(bad.fault)
 
 
+def test_what_only_this_upstreams_wire_cannot_say_goes_to_the_next() -> None:
+    failover = Failover([A, B])
+    failover.begin()
+    assert failover.failed(failure(ErrorKind.BAD_REQUEST, cause=Cause.OURSELVES)) == Ask(1)
+
+
 def test_an_overflow_goes_to_the_next_longer_window_and_not_to_a_shorter_one() -> None:
     failover = Failover([B, A, C])
     failover.begin()
@@ -79,7 +85,7 @@ def test_an_overflow_of_the_longest_window_is_told_as_it_is_so_that_the_agent_co
 def test_our_own_engine_is_revived_a_few_times_before_another_is_asked() -> None:
     failover = Failover([Choice("local", is_revived=True), B])
     failover.begin()
-    lost = failure(ErrorKind.UNAVAILABLE, is_lost=True)
+    lost = failure(ErrorKind.UNAVAILABLE, cause=Cause.CONNECTION)
     assert [failover.failed(lost) for _ in range(MAX_REVIVALS)] == [Ask(0, revive=True)] * MAX_REVIVALS
     assert failover.failed(lost) == Ask(1)
 
@@ -93,14 +99,14 @@ def test_an_engine_that_answers_with_an_error_is_not_revived() -> None:
 def test_a_lone_upstream_that_has_answered_before_is_asked_again_after_pauses() -> None:
     failover = Failover([Choice("a", has_answered=True)])
     failover.begin()
-    lost = failure(ErrorKind.UNAVAILABLE, is_lost=True)
+    lost = failure(ErrorKind.UNAVAILABLE, cause=Cause.CONNECTION)
     assert [failover.failed(lost) for _ in RETRY_PAUSES_S] == [Ask(0, after_s=pause) for pause in RETRY_PAUSES_S]
     assert failover.failed(lost) == GiveUp(lost.fault)
 
 
 def test_those_that_have_answered_before_are_asked_in_turn_since_any_of_them_may_be_back() -> None:
     failover = Failover([Choice("a", has_answered=True), B, Choice("c", has_answered=True)])
-    lost, refused = failure(ErrorKind.UNAVAILABLE, is_lost=True), failure(ErrorKind.RATE_LIMITED)
+    lost, refused = failure(ErrorKind.UNAVAILABLE, cause=Cause.CONNECTION), failure(ErrorKind.RATE_LIMITED)
     assert failover.begin() == Ask(0)
     assert [failover.failed(each) for each in (lost, refused)] == [Ask(1), Ask(2)]
     rounds = [failover.failed(lost) for _ in range(2 * len(RETRY_PAUSES_S))]
@@ -128,7 +134,7 @@ def test_one_that_answered_before_and_says_unavailable_may_be_restarting(told: F
 def test_a_wrong_address_is_told_at_once() -> None:
     failover = Failover([A])
     failover.begin()
-    lost = failure(ErrorKind.UNAVAILABLE, is_lost=True)
+    lost = failure(ErrorKind.UNAVAILABLE, cause=Cause.CONNECTION)
     assert failover.failed(lost) == GiveUp(lost.fault)
 
 
@@ -175,7 +181,7 @@ choices = st.lists(
 )
 
 
-@given(choices, st.lists(st.builds(Failure, faults, st.booleans()), min_size=20, max_size=20))
+@given(choices, st.lists(st.builds(Failure, faults, st.sampled_from(Cause)), min_size=20, max_size=20))
 def test_whatever_fails_the_attempts_end(upstreams: list[Choice], failures: list[Failure]) -> None:
     failover = Failover(upstreams)
     asked = [failover.begin()]

@@ -142,6 +142,47 @@ def test_an_answer_to_a_request_from_before_closes_it(health: Health) -> None:
     assert health.allows("a")
 
 
+def test_the_first_word_of_a_probes_answer_lets_others_in_and_one_more_failure_opens_it_for_longer(
+    health: Health, clock: Clock
+) -> None:
+    opened(health)
+    waits = []
+    for _ in range(6):
+        (status,) = health.states()
+        waits.append(status.tried_again_in_s)
+        clock.now += status.tried_again_in_s
+        assert health.allows("a")
+        health.began("a")
+        assert (health.allows("a"), health.allows("a")) == (True, True)
+        health.failed("a", FailureKind.BROKEN)
+    assert waits == [5.0, 10.0, 20.0, 40.0, 80.0, 120.0]
+
+
+def test_answers_that_break_off_one_after_the_other_open_it(health: Health) -> None:
+    for _ in range(RULES.failures):
+        assert not health.is_open("a")
+        health.began("a")
+        health.failed("a", FailureKind.BROKEN)
+    assert health.is_open("a")
+
+
+def test_a_first_word_shows_that_connections_are_not_refused(health: Health) -> None:
+    health.failed("a", FailureKind.REFUSED)
+    health.began("a")
+    health.failed("a", FailureKind.REFUSED)
+    assert health.states() == (BreakerStatus("a", "closed", 2, 0.0, FailureKind.REFUSED),)
+
+
+def test_a_whole_answer_makes_good_what_the_longer_wait_was_for(health: Health, clock: Clock) -> None:
+    opened(health)
+    clock.now += RULES.open_s
+    assert health.allows("a")
+    health.began("a")
+    health.succeeded("a")
+    opened(health)
+    assert health.states()[0].tried_again_in_s == RULES.open_s
+
+
 class Breakers(RuleBasedStateMachine):
     """One upstream under any order of requests and ends, against what may be believed of it from outside."""
 
@@ -179,6 +220,14 @@ class Breakers(RuleBasedStateMachine):
     def a_request_succeeds(self) -> None:
         self.in_row, self.probe = 0, False
         self.health.succeeded("a")
+        assert not self.health.is_open("a")
+
+    @rule()
+    def an_answer_begins(self) -> None:
+        if self.probe or self.health.is_open("a") or self._was_half_open():
+            self.in_row = RULES.failures - 1
+        self.probe = False
+        self.health.began("a")
         assert not self.health.is_open("a")
 
     @rule()

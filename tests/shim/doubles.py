@@ -7,13 +7,12 @@ import json
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from agentlaunch.core.endpoint import Endpoint
-from agentlaunch.core.filters import tool_forms
 from agentlaunch.core.ir import ChatEvent
 from agentlaunch.core.sse import SseParser
 from agentlaunch.core.wire.base import load_wire
@@ -260,12 +259,15 @@ class ScriptedUpstream:
 
 
 def make_app(
-    session: Session, keep_alive: KeepAlive = SLOW, router: Router | None = None
+    session: Session,
+    keep_alive: KeepAlive = SLOW,
+    router: Router | None = None,
+    options: RelayOptions | None = None,
 ) -> tuple[ASGIApp, UpstreamClient]:
     """The application for one session; ids and the clock stand still."""
-    options = RelayOptions(
-        tool_forms.lower,
-        keep_alive,
+    options = replace(
+        options or RelayOptions(),
+        keep_alive=keep_alive,
         new_id=lambda prefix: f"{prefix}1",
         now=lambda: 1_700_000_000,
         router=router or Router(),
@@ -291,9 +293,14 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def live(session: Session, keep_alive: KeepAlive = SLOW, router: Router | None = None) -> AsyncIterator[str]:
+async def live(
+    session: Session,
+    keep_alive: KeepAlive = SLOW,
+    router: Router | None = None,
+    options: RelayOptions | None = None,
+) -> AsyncIterator[str]:
     """The live application for one session; gives its URL."""
-    app, upstream = make_app(session, keep_alive, router)
+    app, upstream = make_app(session, keep_alive, router, options)
     try:
         async with serving(app) as url:
             yield url

@@ -34,11 +34,13 @@ from tests.shim.doubles import (
 )
 
 from agentlaunch.core.endpoint import Endpoint
-from agentlaunch.core.health import BreakerRules, Health
-from agentlaunch.core.ir import Failed, Finished, StopReason, TextDelta
+from agentlaunch.core.filters.pipeline import FilterChain
+from agentlaunch.core.health import BreakerRules, BreakerStatus, FailureKind, Health
+from agentlaunch.core.ir import ChatRequest, Failed, Finished, StopReason, TextDelta
 from agentlaunch.core.policy import Policy, Route, RouteMatch
 from agentlaunch.core.routing import Spent
 from agentlaunch.shim.answer import KeepAlive
+from agentlaunch.shim.relay import RelayOptions
 from agentlaunch.shim.router import Router
 from agentlaunch.shim.session import SessionRouting
 
@@ -79,6 +81,7 @@ async def team(
     policy: Policy | None = None,
     router: Router | None = None,
     keep_alive: KeepAlive = SLOW,
+    options: RelayOptions | None = None,
     **facts: dict[str, object],
 ) -> AsyncIterator[Team]:
     """`facts` are fields of the endpoint with that name."""
@@ -91,7 +94,7 @@ async def team(
         names = tuple(endpoint.name for endpoint in endpoints[1:])
         routing = SessionRouting(policy or Policy(fallbacks=names), tuple(endpoints[1:]))
         session = replace(make_session(), endpoint=endpoints[0], routing=routing)
-        url = await stack.enter_async_context(live(session, keep_alive, router))
+        url = await stack.enter_async_context(live(session, keep_alive, router, options))
         yield Team(url, upstreams)
 
 
@@ -439,3 +442,122 @@ def test_when_all_others_fail_the_one_that_failed_a_moment_ago_is_asked_after_al
             return await made.text(), made.received
 
     assert asyncio.run(run()) == ("back", [2, 2])
+
+
+LMSTUDIO = {"kind": "lmstudio", "context_window": 1000}
+TOO_LONG = [{"role": "user", "content": "word " * 4000}]
+
+
+def test_an_upstream_that_we_did_not_ask_is_not_called_well() -> None:
+    health = Health(lambda: 100.0)
+
+    async def run() -> tuple[BreakerStatus, ...]:
+        async with team([error(500), error(500)], router=Router(health), a=LMSTUDIO) as made:
+            await made.ask()
+            await made.ask()
+            await made.ask(messages=TOO_LONG)
+            return tuple(replace(each, upstream="a") for each in health.states())
+
+    assert asyncio.run(run()) == (BreakerStatus("a", "closed", 2, 0.0, FailureKind.SERVER_ERROR),)
+
+
+def test_a_request_that_we_judge_ourselves_leaves_the_probe_to_the_next() -> None:
+    clock = [100.0]
+    health = Health(lambda: clock[0], BreakerRules(failures=1, open_s=30))
+
+    async def run() -> tuple[str, list[int]]:
+        scripts = [error(500), answer(hello("back"))], [answer(hello())] * 2
+        async with team(*scripts, router=Router(health), a=LMSTUDIO, b={"context_window": 99_000}) as made:
+            await made.ask()
+            clock[0] += 31
+            await made.ask(messages=TOO_LONG)
+            return await made.text(), made.received
+
+    assert asyncio.run(run()) == ("back", [2, 2])
+
+
+def test_a_probe_that_is_asked_in_another_way_is_still_the_probe() -> None:
+    clock = [100.0]
+    health = Health(lambda: clock[0], BreakerRules(failures=1, open_s=30))
+    unread = error(500, "The model produced output that does not match the expected peg-native format")
+
+    async def run() -> tuple[str, list[int], tuple[BreakerStatus, ...]]:
+        scripts = [error(500), unread, answer(hello("second try"))], [answer(hello())]
+        async with team(*scripts, router=Router(health)) as made:
+            await made.ask()
+            clock[0] += 31
+            return await made.text(tools=TOOLS), made.received, health.states()
+
+    text, received, states = asyncio.run(run())
+    assert (text.endswith("second try"), received, states) == (True, [3, 1], ())
+
+
+class _AsTheyAre:
+    """Tools that nobody has rewritten."""
+
+    def restore(self) -> FilterChain:
+        return FilterChain(())
+
+
+def test_what_one_wire_cannot_say_goes_to_an_upstream_of_another_wire() -> None:
+    def lower(request: ChatRequest) -> tuple[ChatRequest, _AsTheyAre]:
+        return request, _AsTheyAre()
+
+    async def run() -> tuple[int, list[int]]:
+        custom = [{"type": "custom", "name": "apply_patch", "description": "d", "format": {"type": "text"}}]
+        options = RelayOptions(lower=lower)
+        async with team([], [error(429)], options=options, b={"wire": "openai_responses"}) as made:
+            return (await made.ask("openai_responses", tools=custom)).status_code, made.received
+
+    assert asyncio.run(run()) == (429, [0, 1])
+
+
+def test_an_upstream_that_breaks_off_each_answer_is_left_alone_like_one_that_gives_none() -> None:
+    clock = [100.0]
+    health = Health(lambda: clock[0])
+    broken = [*answer(STARTED, chunk({"content": "Hel"})), Cut()]
+
+    async def run() -> tuple[list[list[int]], list[float]]:
+        seen: list[list[int]] = []
+        waits: list[float] = []
+        scripts = [broken] * 4, [answer(hello())] * 2
+        async with team(*scripts, router=Router(health)) as made:
+            for _ in range(4):
+                await made.ask()
+                seen.append(made.received)
+            waits.append(health.states()[0].tried_again_in_s)
+            clock[0] += 6
+            await made.ask()
+            waits.append(health.states()[0].tried_again_in_s)
+            await made.ask()
+            return [*seen, made.received], waits
+
+    received, waits = asyncio.run(run())
+    assert received == [[1, 0], [2, 0], [3, 0], [3, 1], [4, 2]]
+    assert waits == [5.0, 10.0]
+
+
+@wires
+def test_a_hosted_upstream_that_falls_silent_in_its_answer_ends_it_in_the_wires_own_form(wire: str) -> None:
+    async def run() -> tuple[object, list[int]]:
+        stalls = [*answer(STARTED, chunk({"content": "Hel"})), Pause(asyncio.Event())]
+        options = RelayOptions(silence_s=0.2)
+        async with team([stalls], [answer(hello())], options=options, a={"kind": "openrouter"}) as made:
+            content = (await made.ask(wire)).content
+            async with asyncio.timeout(GENEROUS_S):
+                await made.upstreams[0].client_left.wait()
+            return read_events(wire, content)[-1], made.received
+
+    last, received = asyncio.run(run())
+    assert isinstance(last, Failed)
+    assert (last.fault.message, received) == ("the upstream `a` has said nothing for too long", [1, 0])
+
+
+@wires
+def test_a_lone_hosted_upstream_that_says_nothing_is_given_up_with_a_status(wire: str) -> None:
+    async def run() -> tuple[int, int]:
+        options = RelayOptions(silence_s=0.2)
+        async with team([[Pause(asyncio.Event())]], options=options, a={"kind": "vllm"}) as made:
+            return (await made.ask(wire)).status_code, len(made.upstreams[0].received)
+
+    assert asyncio.run(run()) == (504, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import TypeAlias, assert_never
 
 import msgspec
@@ -61,18 +62,29 @@ class GiveUp:
 Effect: TypeAlias = Ask | GiveUp
 
 
+class Cause(Enum):
+    """What ended an attempt: an ANSWER of the upstream; its CONNECTION, refused or broken; or OURSELVES, before
+    anything was asked.
+    """
+
+    ANSWER = auto()
+    CONNECTION = auto()
+    OURSELVES = auto()
+
+
 @dataclass(frozen=True)
 class Failure:
-    """How an attempt ended. `is_lost`: by a connection that was refused or broke, not by an answer of the upstream."""
+    """How an attempt ended."""
 
     fault: ChatFault
-    is_lost: bool = False
+    cause: Cause = Cause.ANSWER
 
     @property
     def is_away(self) -> bool:
         """Whether the upstream may only be restarting: a lost connection, or a 503 that asks for no long wait."""
         waits_s = self.fault.retry_after_s or 0.0
-        return self.is_lost or (self.fault.kind is ErrorKind.UNAVAILABLE and waits_s <= LONGEST_AWAITED_S)
+        is_lost = self.cause is Cause.CONNECTION
+        return is_lost or (self.fault.kind is ErrorKind.UNAVAILABLE and waits_s <= LONGEST_AWAITED_S)
 
 
 class Failover:
@@ -109,18 +121,19 @@ class Failover:
     def failed(self, failure: Failure) -> Effect:
         """The attempt that was asked for last has failed."""
         choice = self._choices[self._index]
-        if failure.is_lost and choice.is_revived and self._revivals < MAX_REVIVALS:
+        if failure.cause is Cause.CONNECTION and choice.is_revived and self._revivals < MAX_REVIVALS:
             self._revivals += 1
             return self._ask(self._index, revive=True)
         self._failures.append((self._index, failure))
         match failure.fault.kind:
-            case ErrorKind.BAD_REQUEST:  # every other would refuse it as well
+            case ErrorKind.BAD_REQUEST if failure.cause is not Cause.OURSELVES:  # every other would refuse it as well
                 return GiveUp(failure.fault)
             case ErrorKind.CONTEXT_OVERFLOW:
                 longer = self._longer(failure.fault)
                 return GiveUp(failure.fault) if longer is None else self._ask(longer)
             case (
-                ErrorKind.AUTHENTICATION
+                ErrorKind.BAD_REQUEST  # this one's wire cannot say it; another's may
+                | ErrorKind.AUTHENTICATION
                 | ErrorKind.PERMISSION
                 | ErrorKind.NOT_FOUND
                 | ErrorKind.TOO_LARGE

@@ -14,13 +14,11 @@ class FailureKind(StrEnum):
     """How an upstream failed. What is a request's own fault (400, 413, an overflow) is none of these: not reported."""
 
     REFUSED = "refused"
-    UNREACHED = "unreached"
     AUTHENTICATION = "authentication"
     PERMISSION = "permission"
     NOT_FOUND = "not_found"
     RATE_LIMITED = "rate_limited"
     SERVER_ERROR = "server_error"
-    TIMEOUT = "timeout"
     STALLED = "stalled"
     BROKEN = "broken"
 
@@ -43,10 +41,13 @@ class BreakerRules:
 
 @dataclass(frozen=True)
 class Closed:
-    """Requests pass. `failures` and `refusals` (connections refused) are those in a row."""
+    """Requests pass. `failures` and `refusals` (connections refused) are those in a row; `open_s` is how long the next
+    opening lasts where the last one has not been made good by a whole answer, 0: as long as any first one.
+    """
 
     failures: int = 0
     refusals: int = 0
+    open_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Health:
     def allows(self, name: str) -> bool:
         """Whether a request may go there now. Half-open, the first who asks takes the probe's place.
 
-        Whoever took it says `succeeded`, `failed` or `released`, or nobody ever probes again.
+        Whoever took it says `began`, `succeeded`, `failed` or `released`, or nobody ever probes again.
         """
         breaker = self._breakers.get(name, _NEW)
         match breaker:
@@ -116,8 +117,24 @@ class Health:
             case _:
                 assert_never(breaker)
 
+    def began(self, name: str) -> None:
+        """The first word of an answer came: requests pass, and one more failure before a whole answer opens it again.
+
+        Earlier failures stay counted, or an upstream that breaks off each answer in its middle would never be left.
+        """
+        breaker = self._breakers.get(name, _NEW)
+        match breaker:
+            case Closed():
+                if breaker.refusals:
+                    self._breakers[name] = Closed(breaker.failures, 0, breaker.open_s)
+            case Probing() | Open():
+                longer_s = min(breaker.open_s * 2, self._rules.longest_open_s)
+                self._breakers[name] = Closed(self._rules.failures - 1, 0, longer_s)
+            case _:
+                assert_never(breaker)
+
     def succeeded(self, name: str) -> None:
-        """An answer came. That closes the breaker in any state: also a request that was sent before it opened tells."""
+        """A whole answer came. That closes the breaker in any state: a request from before it opened tells as well."""
         if name in self._breakers:
             del self._breakers[name]
             self._last.pop(name, None)
@@ -130,12 +147,13 @@ class Health:
         asked_s = self._asked_s(kind, retry_after_s)
         match breaker:
             case Closed():
-                counted = Closed(breaker.failures + 1, breaker.refusals + 1 if kind is FailureKind.REFUSED else 0)
+                refusals = breaker.refusals + 1 if kind is FailureKind.REFUSED else 0
+                counted = Closed(breaker.failures + 1, refusals, breaker.open_s)
                 full = counted.failures >= self._rules.failures or counted.refusals >= self._rules.refusals
                 if asked_s is None and not full:
                     self._breakers[name] = counted
                     return
-                open_s = self._rules.open_s
+                open_s = breaker.open_s or self._rules.open_s
                 self._breakers[name] = Open(now + (open_s if asked_s is None else asked_s), open_s)
             case Probing():
                 open_s = min(breaker.open_s * 2, self._rules.longest_open_s)

@@ -99,8 +99,8 @@ class ClientAnswer(Protocol):
         """Forget what an attempt has said that has failed before anything of it went out."""
         ...
 
-    def patience_s(self) -> float | None:
-        """How long silence may last from now on before `keep_alive` is due; None: for ever."""
+    def patience_s(self) -> float:
+        """How long silence may last from now on before `keep_alive` is due."""
         ...
 
     async def feed(self, events: Iterable[ChatEvent]) -> None:
@@ -170,7 +170,7 @@ class StreamedAnswer:
         self._held.clear()
         self._held_bytes.clear()
 
-    def patience_s(self) -> float | None:
+    def patience_s(self) -> float:
         """Until the next sign of life is due."""
         limit_s = self._keep_alive.after_s if self.stage is Stage.HELD else self._keep_alive.every_s
         return max(0.0, self._quiet_since + limit_s - asyncio.get_running_loop().time())
@@ -305,7 +305,7 @@ class WholeAnswer:
         self._assembler = Assembler()
         self._room_bytes = self._limit_bytes
 
-    def patience_s(self) -> float | None:
+    def patience_s(self) -> float:
         """Until the next sign of life is due."""
         limit_s = self._keep_alive.whole_after_s if self.stage is Stage.HELD else self._keep_alive.every_s
         return max(0.0, self._quiet_since + limit_s - asyncio.get_running_loop().time())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import secrets
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from starlette.types import Receive
 
 from agentlaunch.core.context import LoopRisk
 from agentlaunch.core.endpoint import Endpoint
-from agentlaunch.core.failover import Ask, Choice, Effect, Failover, Failure, GiveUp
+from agentlaunch.core.failover import Ask, Cause, Choice, Effect, Failover, Failure, GiveUp
 from agentlaunch.core.filters import tool_forms
 from agentlaunch.core.filters.parser_failures import second_try
 from agentlaunch.core.ir import ChatEvent, ChatFault, ChatRequest, ErrorKind, Failed, Finished
@@ -70,6 +71,7 @@ class RelayOptions:
     switches: Switches = field(default_factory=Switches)
     wire_named: Callable[[str], Wire] = load_wire
     counter: TokenCounter | None = None
+    silence_s: float = SILENCE_S
 
     def making(self) -> CallMaking:
         """What calls are made with."""
@@ -127,11 +129,14 @@ class _Peers:
 
 @dataclass
 class _Attempt:
-    """One attempt; the call is another one once a lost engine has come back. `silent_at` is on the loop's clock."""
+    """One attempt; the call is another one once a lost engine has come back.
+
+    `heard_at`, on the loop's clock, is the upstream's last sign of life, or when it was asked.
+    """
 
     call: UpstreamCall
     ask: Ask
-    silent_at: float | None = None
+    heard_at: float
 
 
 class _Run:
@@ -143,7 +148,7 @@ class _Run:
         self._inbox = peers.inbox
         self._upstream = peers.upstream
         self._options = peers.options
-        self._router = peers.options.router
+        self._visits = peers.options.router.visits()
         self._streak = client.streak(peers.options)
         self._endpoints = list(client.routed.endpoints)
         self._choices = [self._choice(endpoint) for endpoint in self._endpoints]
@@ -161,15 +166,17 @@ class _Run:
             while ask is not None:
                 ask = await self._attempt(ask, group)
         finally:
+            self._visits.close()
             self._client.trace.finish(self._status, self._mended)
 
     def _choice(self, endpoint: Endpoint) -> Choice:
+        router = self._options.router
         return Choice(
             name=endpoint.name,
             context_window=endpoint.context_window,
             is_revived=self._is_ours(endpoint) and self._options.reach is not None,
-            has_answered=self._router.has_answered(endpoint),
-            stall_s=self._router.stall_s(endpoint),
+            has_answered=router.has_answered(endpoint),
+            stall_s=router.stall_s(endpoint),
         )
 
     def _is_ours(self, endpoint: Endpoint) -> bool:
@@ -179,18 +186,18 @@ class _Run:
     async def _attempt(self, ask: Ask, group: asyncio.TaskGroup) -> Ask | None:
         """One attempt to its end, its connection closed; what to ask next, None when there is nothing left to do."""
         endpoint = self._endpoints[ask.index]
-        if not self._router.admits(endpoint) and self._failover.has_others:
-            return await self._pass([Failed(_LEFT_ALONE)], endpoint)
+        if not self._visits.admits(endpoint) and self._failover.has_others:
+            return await self._unasked(_LEFT_ALONE, endpoint)
         try:
             call = self._verbatim(endpoint) or prepare_call(
                 self._request, self._client.session, endpoint, self._options.making()
             )
         except ProtocolError as error:
-            return await self._pass([Failed(ChatFault(ErrorKind.BAD_REQUEST, str(error)))], endpoint)
+            return await self._unasked(ChatFault(ErrorKind.BAD_REQUEST, str(error)), endpoint)
         if call.overflow is not None:
-            return await self._pass([Failed(call.overflow)], endpoint)
+            return await self._unasked(call.overflow, endpoint)
         self._client.trace.attempt(endpoint.name, endpoint.model, endpoint.prices)
-        attempt = _Attempt(call, ask)
+        attempt = _Attempt(call, ask, _now() + ask.after_s)
         pump = group.create_task(self._pump(attempt))
         try:
             return await self._listen(attempt)
@@ -200,6 +207,10 @@ class _Run:
                 await asyncio.wait({pump}, timeout=LINGER_S)
             pump.cancel()
             await asyncio.wait({pump})
+
+    async def _unasked(self, fault: ChatFault, endpoint: Endpoint) -> Ask | None:
+        """What follows where we know beforehand that asking `endpoint` is of no use."""
+        return await self._pass([Failed(fault)], endpoint, Cause.OURSELVES)
 
     def _verbatim(self, endpoint: Endpoint) -> UpstreamCall | None:
         """The call in the client's own bytes, where there is nothing for us to say or mend."""
@@ -239,40 +250,43 @@ class _Run:
 
     async def _listen(self, attempt: _Attempt) -> Ask | None:
         """Give the client what comes, until the answer is closed or this attempt has failed."""
-        self._postpone(attempt)
         while self._answer.stage is not Stage.CLOSED:
             arrival = await self._inbox.take(self._patience_s(attempt))
             match arrival:
                 case ClientGone():
-                    self._router.left(attempt.call.endpoint)
                     return None
-                case Silence() if not self._is_silent(attempt):
+                case Silence() if _now() < self._silent_at(attempt):
                     await self._answer.keep_alive()
                     continue
                 case Silence():
                     events: list[ChatEvent] = [Failed(_silent(attempt.call.endpoint))]
                 case _:
-                    self._postpone(attempt)
+                    attempt.heard_at = _now()
                     events = attempt.call.events(arrival)
             verbatim = arrival.data if attempt.call.is_verbatim and isinstance(arrival, Piece) else None
-            ask = await self._pass(events, attempt.call.endpoint, is_lost=_is_lost(arrival), verbatim=verbatim)
+            ask = await self._pass(events, attempt.call.endpoint, _cause(arrival), verbatim)
             if ask is not None:
                 return ask
         return None
 
     async def _pass(
-        self, events: list[ChatEvent], endpoint: Endpoint, *, is_lost: bool = False, verbatim: bytes | None = None
+        self, events: list[ChatEvent], endpoint: Endpoint, cause: Cause, verbatim: bytes | None = None
     ) -> Ask | None:
         """Give the events to the client; the next attempt in their place when they fail before any of them went out.
 
-        With `verbatim` the client gets these bytes, which say the events.
+        With `verbatim` the client gets these bytes, which say the events. `cause` is that of a failure among them.
         """
         last = events[-1] if events else None
+        content_at = None if self._has_content else first_content(events)
+        if content_at is not None:
+            self._visits.began(endpoint)
         if isinstance(last, Failed):
-            is_engines = is_lost and self._is_ours(endpoint)
+            is_engines = cause is Cause.CONNECTION and self._is_ours(endpoint)
             fault = engine_fault(self._client.session, last.fault) if is_engines else last.fault
-            if not self._answer.is_committed():
-                match self._after(Failure(fault, is_lost), endpoint):
+            if self._answer.is_committed():
+                self._visits.failed(endpoint, Failure(fault, cause))
+            else:
+                match self._after(Failure(fault, cause), endpoint):
                     case Ask() as ask:
                         return ask
                     case GiveUp(last_word):
@@ -281,9 +295,10 @@ class _Run:
             events = [*events[:-1], Failed(fault)]
         elif isinstance(last, Finished):
             self._status = OK
+            self._visits.succeeded(endpoint)
         for event in events:
             self._client.trace.event(event)
-        told = self._streak.judged(self._introduced(events, endpoint))
+        told = self._streak.judged(self._introduced(events, content_at, endpoint))
         if verbatim is None:
             await self._answer.feed(told)
         else:
@@ -295,16 +310,16 @@ class _Run:
 
         An engine that could not read its own model's answer, or make a grammar, is asked again once, in another way.
         """
-        again = None if self._is_second_try else second_try(self._request, failure.fault)
+        is_asked = failure.cause is not Cause.OURSELVES
+        again = second_try(self._request, failure.fault) if is_asked and not self._is_second_try else None
         effect: Effect
         if again is not None:
             self._request, self._is_second_try = again, True
             effect = self._failover.again()
         else:
             effect = self._failover.failed(failure)
-            is_asked = failure.fault is not _LEFT_ALONE  # else its breaker has learnt nothing
-            if is_asked and (isinstance(effect, GiveUp) or not effect.revive):
-                self._router.failed(endpoint, failure.fault, is_lost=failure.is_lost)
+            if isinstance(effect, GiveUp) or not effect.revive:
+                self._visits.failed(endpoint, failure)
         if isinstance(effect, Ask):
             if not self._inbox.restart():
                 return GiveUp(failure.fault)
@@ -313,13 +328,12 @@ class _Run:
             _log.info("session %s: `%s` has failed: %s", self._client.session.id, endpoint.name, failure.fault.message)
         return effect
 
-    def _introduced(self, events: list[ChatEvent], endpoint: Endpoint) -> list[ChatEvent]:
-        """The events; before the first that tells something stands who answers, if that is not who was meant to."""
-        at = None if self._has_content else first_content(events)
+    def _introduced(self, events: list[ChatEvent], at: int | None, endpoint: Endpoint) -> list[ChatEvent]:
+        """The events; before the first that tells something, number `at`, stands who answers, if that is not who was
+        meant to."""
         if at is None:
             return events
         self._has_content = True
-        self._router.succeeded(endpoint)
         self._answer.headers |= {"x-agentlaunch-upstream": endpoint.name, "x-agentlaunch-model": endpoint.model}
         client = self._client
         notice = self._options.switches.notice(client.session.id, client.routed, endpoint)
@@ -327,35 +341,29 @@ class _Run:
             return events
         return [*events[:at], notice, *events[at:]]
 
-    def _postpone(self, attempt: _Attempt) -> None:
-        """The upstream has just given a sign of life, or was asked: its silence counts from now on."""
-        stall_s, ask = self._choices[attempt.ask.index].stall_s, attempt.ask
-        if stall_s is not None:
-            may_move = ask.stall_s is not None and not self._answer.is_committed()
-            limit_s = stall_s if may_move else SILENCE_S
-            attempt.silent_at = asyncio.get_running_loop().time() + ask.after_s + limit_s
+    def _silent_at(self, attempt: _Attempt) -> float:
+        """When the upstream counts as silent, on the loop's clock: sooner while another may be asked in its place."""
+        if self._choices[attempt.ask.index].stall_s is None:
+            return math.inf
+        stall_s = None if self._answer.is_committed() else attempt.ask.stall_s
+        return attempt.heard_at + (self._options.silence_s if stall_s is None else stall_s)
 
-    def _is_silent(self, attempt: _Attempt) -> bool:
-        return attempt.silent_at is not None and asyncio.get_running_loop().time() >= attempt.silent_at
-
-    def _patience_s(self, attempt: _Attempt) -> float | None:
+    def _patience_s(self, attempt: _Attempt) -> float:
         """Until the next sign of life is due, or the upstream counts as silent."""
-        own_s = self._answer.patience_s()
-        if attempt.silent_at is None:
-            return own_s
-        left_s = max(0.0, attempt.silent_at - asyncio.get_running_loop().time())
-        return left_s if own_s is None else min(own_s, left_s)
+        return min(self._answer.patience_s(), max(0.0, self._silent_at(attempt) - _now()))
 
 
-def _is_lost(arrival: Arrival) -> bool:
-    """Whether a failure that this arrival tells is one of the connection."""
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _cause(arrival: Arrival) -> Cause:
+    """What a failure that this arrival tells has come from."""
     match arrival:
-        case Ended():
-            return True
-        case Refused(_, is_lost):
-            return is_lost
+        case Ended() | Refused(_, True):
+            return Cause.CONNECTION
         case _:
-            return False
+            return Cause.ANSWER
 
 
 def _silent(endpoint: Endpoint) -> ChatFault:

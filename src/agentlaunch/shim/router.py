@@ -9,6 +9,7 @@ from typing import assert_never
 
 from agentlaunch.core.addresses import is_loopback
 from agentlaunch.core.endpoint import Endpoint
+from agentlaunch.core.failover import Cause, Failure
 from agentlaunch.core.health import BreakerStatus, FailureKind, Health
 from agentlaunch.core.ir import ChatFault, ChatRequest, ErrorKind
 from agentlaunch.core.policy import LOCAL
@@ -83,39 +84,76 @@ class Router:
         """Silence after which the endpoint counts as stalled; None where a long prefill is no stall."""
         return self._stall_s if endpoint.kind in _HOSTED else None
 
-    def admits(self, endpoint: Endpoint) -> bool:
-        """Whether a request may go there now; takes the place of the one probe where the breaker is half-open."""
-        return self._health.allows(_address(endpoint))
-
-    def succeeded(self, endpoint: Endpoint) -> None:
-        """It has begun to answer."""
-        address = _address(endpoint)
-        self._answered.add(address)
-        self._health.succeeded(address)
-
-    def failed(self, endpoint: Endpoint, fault: ChatFault, *, is_lost: bool) -> None:
-        """An attempt there has failed. `is_lost`: by its connection, not by an answer."""
-        address = _address(endpoint)
-        if fault.code in KEPT_HERE:  # it has heard nothing of this request, and takes the next
-            self._health.released(address)
-            return
-        match _failure_kind(fault.kind, is_lost=is_lost):
-            case FailureKind() as kind:
-                self._health.failed(address, kind, fault.retry_after_s)
-            case None:
-                self._health.succeeded(address)
-
-    def left(self, endpoint: Endpoint) -> None:
-        """The client has left before the endpoint said anything: nothing was learnt about it."""
-        self._health.released(_address(endpoint))
+    def visits(self) -> Visits:
+        """The visits of one request."""
+        return Visits(self._health, self._answered)
 
     def breakers(self) -> tuple[BreakerStatus, ...]:
         """Which upstreams have failed, for display; their names here are addresses."""
         return self._health.states()
 
 
-def _failure_kind(kind: ErrorKind, *, is_lost: bool) -> FailureKind | None:
+class Visits:
+    """Which upstreams one request may ask, and what it learns about them. `close` when it is over, however it ends."""
+
+    def __init__(self, health: Health, answered: set[str]) -> None:
+        self._health = health
+        self._answered = answered
+        self._unjudged: set[str] = set()
+        self._begun: set[str] = set()
+
+    def admits(self, endpoint: Endpoint) -> bool:
+        """Whether it may be asked now; takes the place of the one probe where the breaker is half-open.
+
+        Whom this request was let to, it may ask again, as long as it has learnt nothing there.
+        """
+        address = _address(endpoint)
+        if address not in self._unjudged and self._health.allows(address):
+            self._unjudged.add(address)
+        return address in self._unjudged
+
+    def began(self, endpoint: Endpoint) -> None:
+        """The first word of its answer has come."""
+        address = self._judged(endpoint)
+        self._answered.add(address)
+        self._begun.add(address)
+        self._health.began(address)
+
+    def succeeded(self, endpoint: Endpoint) -> None:
+        """Its answer is whole."""
+        self._health.succeeded(self._judged(endpoint))
+
+    def failed(self, endpoint: Endpoint, failure: Failure) -> None:
+        """An attempt there has failed, for good: it is not waited for to be started again."""
+        if failure.cause is Cause.OURSELVES or failure.fault.code in KEPT_HERE:
+            self._release(_address(endpoint))  # it has heard nothing of this request, and takes the next
+            return
+        address = self._judged(endpoint)
+        match _failure_kind(failure, has_begun=address in self._begun):
+            case FailureKind() as kind:
+                self._health.failed(address, kind, failure.fault.retry_after_s)
+            case None:
+                self._health.succeeded(address)
+
+    def close(self) -> None:
+        """Nothing more will be learnt: a probe that has told nothing makes room for the next."""
+        for address in tuple(self._unjudged):
+            self._release(address)
+
+    def _judged(self, endpoint: Endpoint) -> str:
+        address = _address(endpoint)
+        self._unjudged.discard(address)
+        return address
+
+    def _release(self, address: str) -> None:
+        if address in self._unjudged:
+            self._unjudged.discard(address)
+            self._health.released(address)
+
+
+def _failure_kind(failure: Failure, *, has_begun: bool) -> FailureKind | None:
     """How the upstream failed; None where the request was at fault and the upstream is well."""
+    kind = failure.fault.kind
     match kind:
         case ErrorKind.BAD_REQUEST | ErrorKind.CONTEXT_OVERFLOW | ErrorKind.TOO_LARGE:
             return None
@@ -129,8 +167,8 @@ def _failure_kind(kind: ErrorKind, *, is_lost: bool) -> FailureKind | None:
             return FailureKind.RATE_LIMITED
         case ErrorKind.TIMEOUT:
             return FailureKind.STALLED
-        case ErrorKind.UNAVAILABLE if is_lost:
-            return FailureKind.REFUSED
+        case ErrorKind.UNAVAILABLE if failure.cause is Cause.CONNECTION:
+            return FailureKind.BROKEN if has_begun else FailureKind.REFUSED
         case ErrorKind.OVERLOADED | ErrorKind.UNAVAILABLE | ErrorKind.INTERNAL:
             return FailureKind.SERVER_ERROR
         case never:
