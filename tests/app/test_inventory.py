@@ -95,6 +95,18 @@ def test_programs_on_path_count_as_installed(tmp_path: Path, monkeypatch: pytest
     assert not (tmp_path / "started").exists()
 
 
+def test_a_llama_server_counts_where_a_launch_would_find_it(tmp_path: Path) -> None:
+    named = program(tmp_path / "mine" / "llama-custom")
+    program(tmp_path / ".local" / "bin" / "llama-server")
+    environments = (
+        {"PATH": "", "HOME": str(tmp_path / "other"), "AGENTLAUNCH_LLAMA_SERVER": str(named)},
+        {"PATH": "", "HOME": str(tmp_path)},
+        {"PATH": "", "HOME": str(tmp_path), "AGENTLAUNCH_LLAMA_SERVER": str(tmp_path / "gone")},
+    )
+    states = [by_name(environment)["llama-server"].state for environment in environments]
+    assert states == ["installed", "installed", "missing"]
+
+
 def test_an_ollama_that_answers_is_running_with_its_version(tmp_path: Path) -> None:
     with server(b'HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{"version":"0.13.5"}') as port:
         found = by_name({"PATH": "", "HOME": str(tmp_path), "OLLAMA_HOST": f"http://localhost:{port}"})

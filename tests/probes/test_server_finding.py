@@ -11,8 +11,9 @@ from time import monotonic
 import pytest
 from tests.doubles.model_servers import ModelServerDouble, documented
 
+from agentlaunch.core.served_model import ServedModel
 from agentlaunch.probes.servers import SERVERS
-from agentlaunch.probes.servers.base import ServedModel, ServerFacts, load_kind
+from agentlaunch.probes.servers.base import ServerFacts, load_kind
 from agentlaunch.probes.servers.finding import Place, ask, find_servers
 
 PLENTY_S = 30.0

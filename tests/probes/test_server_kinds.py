@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.doubles.model_servers import DOCUMENTED, LLAMA_CPP_ROUTER, LM_STUDIO_V0, SERVER_HEADERS, Routes
 
+from agentlaunch.core.served_model import ServedModel
 from agentlaunch.probes.servers import SERVERS
-from agentlaunch.probes.servers.base import Answer, Answers, ServedModel, ServerFacts, load_kind
+from agentlaunch.probes.servers.base import Answer, Answers, ServerFacts, load_kind
 from agentlaunch.probes.servers.finding import parse_answer
 
 KINDS = [load_kind(name) for name in SERVERS]

@@ -6,8 +6,10 @@ import json
 
 import msgspec
 import pytest
+from tests.doubles.model_servers import LM_STUDIO_V0, LM_STUDIO_V1
 
 from agentlaunch.core.endpoint import Prices
+from agentlaunch.core.lm_studio_models import V0, V1
 from agentlaunch.upstreams import UPSTREAMS
 from agentlaunch.upstreams.kind import load_kind
 from agentlaunch.upstreams.listing import ModelFacts
@@ -68,15 +70,19 @@ def test_litellm_tells_what_a_virtual_key_may_use() -> None:
 
 @pytest.mark.report("B169")
 def test_lm_studio_tells_the_window_of_what_is_loaded_and_no_embeddings() -> None:
-    data = [
-        {"id": "qwen2.5-vl", "type": "vlm", "max_context_length": 32768, "loaded_context_length": 8192},
-        {"id": "qwen3", "type": "llm", "max_context_length": 131072},
-        {"id": "nomic", "type": "embeddings", "max_context_length": 2048},
-    ]
-    assert _read("lmstudio", {"object": "list", "data": data}) == (
-        ModelFacts("qwen2.5-vl", 8192, takes_images=True),
-        ModelFacts("qwen3", takes_images=False),
+    assert _read("lmstudio", LM_STUDIO_V1[V1]) == (
+        ModelFacts("gemma-3-270m-it-qat", 4096, takes_images=False),
+        ModelFacts("qwen/qwen3-coder-30b", takes_images=False),
     )
+    assert _read("lmstudio", LM_STUDIO_V0[V0], 1) == (
+        ModelFacts("qwen2-vl-7b-instruct", takes_images=True),
+        ModelFacts("meta-llama-3.1-8b-instruct", 4096, takes_images=False),
+    )
+
+
+def test_an_older_lm_studios_answer_to_the_newer_path_is_no_list() -> None:
+    with pytest.raises(msgspec.DecodeError):
+        _read("lmstudio", LM_STUDIO_V0[V1])
 
 
 def test_llama_cpp_tells_its_window_and_not_the_one_it_was_trained_for() -> None:

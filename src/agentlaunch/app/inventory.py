@@ -17,7 +17,7 @@ from agentlaunch.probes.servers.finding import ANSWER_LIMIT_S, LOOPBACK, ask
 from agentlaunch.system.programs import find_program
 
 if TYPE_CHECKING:
-    from agentlaunch.probes.servers.base import ServedModel
+    from agentlaunch.core.served_model import ServedModel
     from agentlaunch.probes.servers.finding import RunningServer
     from agentlaunch.system.dirs import Dirs
 
@@ -104,7 +104,14 @@ def _embedded() -> FoundRuntime:
 
 
 def _llama_server(environment: Mapping[str, str]) -> FoundRuntime:
-    there = _on_path("llama-server", environment)
+    """The one that a launch would start; a variable that names no program is `doctor`'s to tell."""
+    from agentlaunch.errors import UserError
+    from agentlaunch.runtimes import llama_builds
+
+    try:
+        there = llama_builds.find_program(environment) is not None
+    except UserError:
+        there = False
     return FoundRuntime("llama-server", "llama-server", "installed" if there else "missing")
 
 

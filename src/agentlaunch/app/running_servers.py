@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from agentlaunch.app.world import World
     from agentlaunch.core.catalog import Catalog
     from agentlaunch.core.endpoint import Endpoint
-    from agentlaunch.probes.servers.base import ServedModel, ServerKind
+    from agentlaunch.core.served_model import ServedModel
+    from agentlaunch.probes.servers.base import ServerKind
     from agentlaunch.probes.servers.finding import Place, RunningServer
 
 PLACES_VARIABLE = "AGENTLAUNCH_SERVERS"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from agentlaunch.app.weights_remove import Removed
     from agentlaunch.app.weights_show import SearchHit
     from agentlaunch.cli.canvas import Canvas
-    from agentlaunch.probes.servers.base import ServedModel
+    from agentlaunch.core.served_model import ServedModel
 
 _NOTHING = """\
 no models are on this machine

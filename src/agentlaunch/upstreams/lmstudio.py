@@ -1,7 +1,8 @@
-"""LM Studio's local server; its own list tells which window a model is loaded with."""
+"""LM Studio's local server; its own lists tell which window a model is loaded with."""
 
 from __future__ import annotations
 
+from agentlaunch.core.lm_studio_models import V0, V1
 from agentlaunch.upstreams.kind import UpstreamKind
 from agentlaunch.upstreams.listing import Listing
 
@@ -9,5 +10,9 @@ KIND = UpstreamKind(
     name="lmstudio",
     wire="openai_chat",
     default_url="http://127.0.0.1:1234",
-    listings=(Listing("/api/v0/models", "agentlaunch.upstreams.models_lmstudio:read_own"), Listing("/v1/models")),
+    listings=(
+        Listing(V1, "agentlaunch.upstreams.models_lmstudio:read_newer"),
+        Listing(V0, "agentlaunch.upstreams.models_lmstudio:read_older"),
+        Listing("/v1/models"),
+    ),
 )

@@ -1,31 +1,25 @@
-"""Reads LM Studio's own list: which window a model is loaded with."""
+"""Reads LM Studio's own lists: which window a model is loaded with."""
 
 from __future__ import annotations
 
 import msgspec
 
-from agentlaunch.upstreams.listing import ModelFacts, positive
+from agentlaunch.core.lm_studio_models import read_v0, read_v1
+from agentlaunch.core.served_model import ServedModel
+from agentlaunch.upstreams.listing import ModelFacts
 
 
-class _Model(msgspec.Struct):
-    """LM Studio's REST API, `GET /api/v0/models`; `type` is llm, vlm or embeddings."""
-
-    id: str
-    type: str = ""
-    loaded_context_length: int | None = None
+def read_newer(body: bytes) -> tuple[ModelFacts, ...]:
+    """`/api/v1/models`."""
+    return _facts(read_v1(msgspec.json.decode(body)))
 
 
-class _Models(msgspec.Struct):
-    data: list[_Model]
+def read_older(body: bytes) -> tuple[ModelFacts, ...]:
+    """`/api/v0/models`."""
+    return _facts(read_v0(msgspec.json.decode(body)))
 
 
-_models = msgspec.json.Decoder(_Models)
-
-
-def read_own(body: bytes) -> tuple[ModelFacts, ...]:
-    """The models that answer chats. One that is not loaded yet gets LM Studio's own default window, which it hides."""
-    models = (model for model in _models.decode(body).data if model.type != "embeddings")
-    return tuple(
-        ModelFacts(model.id, positive(model.loaded_context_length), takes_images=model.type == "vlm")
-        for model in models
-    )
+def _facts(models: tuple[ServedModel, ...] | None) -> tuple[ModelFacts, ...]:
+    if models is None:
+        raise msgspec.ValidationError("not LM Studio's list of models")
+    return tuple(ModelFacts(model.name, model.context_window, takes_images=model.takes_images) for model in models)

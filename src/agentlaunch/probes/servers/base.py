@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from agentlaunch.core.endpoint import Counting
+from agentlaunch.core.served_model import ServedModel
 from agentlaunch.probes.servers import SERVERS
 
 
@@ -17,20 +18,6 @@ class Answer:
     status: int
     content: object = None
     server: str = ""
-
-
-@dataclass(frozen=True)
-class ServedModel:
-    """A model of a server. `name` is what requests call it; windows in tokens, None for what the server does not say.
-
-    `is_loaded` None: the server does not tell, and loads what it is asked for.
-    """
-
-    name: str
-    context_window: int | None = None
-    is_loaded: bool | None = True
-    context_trained: int | None = None
-    takes_images: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -92,13 +79,3 @@ def listed(answers: Answers, path: str) -> tuple[Mapping[str, object], ...]:
             return tuple(entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str))
         case _:
             return ()
-
-
-def count(value: object) -> int | None:
-    """A number of tokens above 0; servers write 0, null and worse for what they do not know."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
-
-
-def text(value: object) -> str:
-    """A string, empty for anything else."""
-    return value if isinstance(value, str) else ""

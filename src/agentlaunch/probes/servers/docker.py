@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from agentlaunch.probes.servers.base import Answers, ServedModel, ServerFacts, ServerKind, count, listed, text
+from agentlaunch.core.served_model import ServedModel, count, text
+from agentlaunch.probes.servers.base import Answers, ServerFacts, ServerKind, listed
 
 MODELS = "/engines/v1/models"
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from agentlaunch.probes.servers.base import Answers, ServedModel, ServerFacts, ServerKind, content, count, listed, text
+from agentlaunch.core.served_model import ServedModel, count, text
+from agentlaunch.probes.servers.base import Answers, ServerFacts, ServerKind, content, listed
 
 VERSION, WINDOW, MODELS = "/api/extra/version", "/api/extra/true_max_context_length", "/v1/models"
 

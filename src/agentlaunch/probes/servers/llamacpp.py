@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from agentlaunch.probes.servers.base import (
-    Answers,
-    ServedModel,
-    ServerFacts,
-    ServerKind,
-    content,
-    count,
-    is_refused,
-    listed,
-    text,
-)
+from agentlaunch.core.served_model import ServedModel, count, text
+from agentlaunch.probes.servers.base import Answers, ServerFacts, ServerKind, content, is_refused, listed
 
 MODELS, PROPS = "/v1/models", "/props"
 

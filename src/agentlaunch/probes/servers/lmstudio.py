@@ -1,66 +1,20 @@
-"""LM Studio: its own API tells which models are loaded, and with which window (report B169)."""
+"""LM Studio: its own API tells which models are loaded, and with which window."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-
-from agentlaunch.probes.servers.base import (
-    Answers,
-    ServedModel,
-    ServerFacts,
-    ServerKind,
-    content,
-    count,
-    text,
-)
-
-V1, V0 = "/api/v1/models", "/api/v0/models"
+from agentlaunch.core.lm_studio_models import V0, V1, read_v0, read_v1
+from agentlaunch.probes.servers.base import Answers, ServerFacts, ServerKind, content
 
 
 def read(answers: Answers) -> ServerFacts | None:
-    """API v1 (0.4.0 and later), else v0 (0.3.6 and later), as lmstudio.ai/docs/developer/rest has them.
+    """The newer list, else the older one.
 
     One that wants a key cannot be told from any other program that wants one: it must be asked for by name.
     """
-    match content(answers, V1):
-        case {"models": list(entries)}:
-            known = [entry for entry in entries if isinstance(entry, dict)]
-            if all("loaded_instances" in entry for entry in known):
-                return ServerFacts(tuple(model for entry in known for model in _of_v1(entry)))
-    match content(answers, V0):
-        case {"data": list(entries)}:
-            known = [entry for entry in entries if isinstance(entry, dict)]
-            if all("state" in entry and "max_context_length" in entry for entry in known):
-                return ServerFacts(tuple(model for entry in known for model in _of_v0(entry)))
-    return None
-
-
-def _of_v1(entry: Mapping[str, object]) -> Iterator[ServedModel]:
-    """A loaded instance by its own id, a model that is not loaded by its key."""
-    if entry.get("type") == "embedding":
-        return
-    capabilities = entry.get("capabilities")
-    vision = capabilities.get("vision") if isinstance(capabilities, dict) else None
-    images = vision if isinstance(vision, bool) else None
-    trained = count(entry.get("max_context_length"))
-    instances = entry.get("loaded_instances")
-    loaded = False
-    for instance in instances if isinstance(instances, list) else []:
-        match instance:
-            case {"id": str(name), "config": {"context_length": int(window)}}:
-                loaded = True
-                yield ServedModel(name, count(window), True, trained, images)
-    if not loaded and text(entry.get("key")):
-        yield ServedModel(text(entry.get("key")), None, False, trained, images)
-
-
-def _of_v0(entry: Mapping[str, object]) -> Iterator[ServedModel]:
-    name = text(entry.get("id"))
-    if not name or entry.get("type") == "embeddings":
-        return
-    loaded = entry.get("state") == "loaded"
-    window = count(entry.get("loaded_context_length")) if loaded else None
-    yield ServedModel(name, window, loaded, count(entry.get("max_context_length")), entry.get("type") == "vlm")
+    models = read_v1(content(answers, V1))
+    if models is None:
+        models = read_v0(content(answers, V0))
+    return None if models is None else ServerFacts(models)
 
 
 KIND = ServerKind(

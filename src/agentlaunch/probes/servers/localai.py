@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from agentlaunch.probes.servers.base import (
-    Answers,
-    ServedModel,
-    ServerFacts,
-    ServerKind,
-    content,
-    is_refused,
-    listed,
-    text,
-)
+from agentlaunch.core.served_model import ServedModel, text
+from agentlaunch.probes.servers.base import Answers, ServerFacts, ServerKind, content, is_refused, listed
 
 DESCRIPTION, SYSTEM, MODELS = "/.well-known/localai.json", "/system", "/v1/models"
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from agentlaunch.probes.servers.base import Answers, ServedModel, ServerFacts, ServerKind, content, listed, text
+from agentlaunch.core.served_model import ServedModel, text
+from agentlaunch.probes.servers.base import Answers, ServerFacts, ServerKind, content, listed
 
 MODELS, HEALTH = "/v1/models", "/health"
 

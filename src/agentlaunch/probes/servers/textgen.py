@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from agentlaunch.probes.servers.base import Answers, ServedModel, ServerFacts, ServerKind, content
+from agentlaunch.core.served_model import ServedModel
+from agentlaunch.probes.servers.base import Answers, ServerFacts, ServerKind, content
 
 INFO = "/v1/internal/model/info"
 

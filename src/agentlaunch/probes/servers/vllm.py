@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-from agentlaunch.probes.servers.base import (
-    Answers,
-    ServedModel,
-    ServerFacts,
-    ServerKind,
-    content,
-    count,
-    is_refused,
-    listed,
-    text,
-)
+from agentlaunch.core.served_model import ServedModel, count, text
+from agentlaunch.probes.servers.base import Answers, ServerFacts, ServerKind, content, is_refused, listed
 
 MODELS, VERSION, PING = "/v1/models", "/version", "/ping"
 
