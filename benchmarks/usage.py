@@ -2,7 +2,8 @@
 
     python benchmarks/usage.py [ROWS]
 
-Also what keeping the books of one request costs the event loop, from `begin` to the row in the queue.
+Also how long a step takes in which old rows are deleted, and what keeping the books of one request costs the event
+loop, from `begin` to the row in the queue.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from agentlaunch.core.metering import FREE, OK, RequestRecord
 from agentlaunch.shim.session import Session
 from agentlaunch.shim.traffic import Traffic
 from agentlaunch.system.dirs import find_dirs, usage_path
-from agentlaunch.system.usage_recorder import UsageRecorder
+from agentlaunch.system.usage_recorder import FORGET_ROWS, UsageRecorder, local_day
 from agentlaunch.system.usage_store import UsageStore
 
 BATCH = 20_000
@@ -82,6 +83,19 @@ def fill(path: Path, rows: int) -> float:
     return time.perf_counter() - began
 
 
+def forget_ms(path: Path) -> list[float]:
+    """Milliseconds of each step of deleting a month, in which a row that comes has to wait."""
+    times = []
+    store = UsageStore.open(path)
+    is_more = True
+    while is_more:
+        began = time.perf_counter()
+        is_more = store.forget(local_day(time.time() - (DAYS - 30) * 86_400), FORGET_ROWS)
+        times.append((time.perf_counter() - began) * 1000)
+    store.close()
+    return times
+
+
 def answer_ms(home: Path, words: tuple[str, ...]) -> tuple[list[float], float]:
     """How long each run of the command took, process and all; and its processor time, which no neighbour changes."""
     times = []
@@ -134,6 +148,9 @@ def main() -> None:
             times, used = answer_ms(home, words)
             spread = f"median {statistics.median(times):4.0f} ms, most {max(times):4.0f} ms, processor {used:4.0f} ms"
             print(f"agentlaunch {' '.join(words):54} {spread}")
+        steps = forget_ms(path)
+        spread = f"median {statistics.median(steps):.1f} ms, most {max(steps):.1f} ms"
+        print(f"deleting a month: {len(steps)} steps of {FORGET_ROWS} rows, {spread}")
         print(f"bookkeeping of one request: {bookkeeping_us(home / 'other.sqlite'):.1f} us")
 
 

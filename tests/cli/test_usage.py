@@ -61,6 +61,7 @@ def test_the_last_thirty_days_are_summed_unless_others_are_asked_for(tmp_path: P
     assert find_usage(UsageOrder(since="2026-01-01"), Grouping.AGENT, dirs, TODAY).total.requests == 3
     assert find_usage(UsageOrder(days=10**9), Grouping.AGENT, dirs, TODAY).total.requests == 3
     assert len(find_requests(UsageOrder(since="2026-01-01"), 2, dirs, TODAY).requests) == 2
+    assert len(find_requests(UsageOrder(days=10**9), 9, dirs, TODAY).requests) == 3
 
 
 @pytest.mark.parametrize("order", [UsageOrder(since="yesterday"), UsageOrder(days=3, since="2026-11-01")])
@@ -68,6 +69,19 @@ def test_dates_that_cannot_be_read_are_the_users_error(tmp_path: Path, order: Us
     with pytest.raises(UserError) as raised:
         find_usage(order, Grouping.DAY, dirs_in(tmp_path), TODAY)
     assert raised.value.code == "bad-date"
+
+
+def test_it_is_said_since_when_anything_is_kept_where_more_is_asked_for(tmp_path: Path) -> None:
+    dirs = dirs_in(tmp_path)
+    assert find_usage(UsageOrder(), Grouping.AGENT, dirs, TODAY).kept_since is None
+    keep(dirs, row(time=NOON - 40 * 86_400), row())
+    began = date.fromisoformat(local_day(NOON - 40 * 86_400))
+    beyond, within = (find_usage(UsageOrder(days=days), Grouping.AGENT, dirs, TODAY) for days in (90, 30))
+    assert (beyond.kept_since, within.kept_since) == (began, began)
+    assert usage_text(beyond, Canvas(200)).endswith(f"; kept since {began}")
+    assert "kept since" not in usage_text(within, Canvas(200))
+    nothing = find_usage(UsageOrder(since="2027-01-01"), Grouping.AGENT, dirs, TODAY)
+    assert usage_text(nothing, Canvas(200)) == f"nothing was used from 2027-01-01 to {TODAY}"
 
 
 def test_a_damaged_file_is_told_and_left_for_the_shim_to_set_aside(tmp_path: Path) -> None:

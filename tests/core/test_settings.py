@@ -82,6 +82,7 @@ def test_a_switch_reads_the_usual_words(word: str, value: bool) -> None:
         ({"lean": "perhaps"}, "lean in config.toml cannot be `perhaps`", "true or false"),
         ({"model": 7}, "model in config.toml cannot be `7`", "in quotes"),
         ({"model": " "}, "model in config.toml cannot be ` `", "in quotes"),
+        ({"usage_days": "ever"}, "usage_days in config.toml cannot be `ever`", "400"),
         ({"idle_seconds": -1}, "idle_seconds in config.toml cannot be `-1`", "600"),
     ],
 )
@@ -104,3 +105,17 @@ def test_warming_is_on_until_a_variable_or_a_file_says_no(word: str) -> None:
     assert resolve_settings({}, {"AGENTLAUNCH_PREWARM": word}, ()).prewarm == Sourced(False, "AGENTLAUNCH_PREWARM")
     said = resolve_settings({}, {}, (SettingsFile(USER, {"prewarm": False}),)).prewarm
     assert said == Sourced(False, "prewarm in config.toml")
+
+
+def test_how_long_requests_are_kept_is_the_users_to_say_and_no_folders() -> None:
+    users, folders = SettingsFile(USER, {"usage_days": 90}), SettingsFile(PROJECT, {"usage_days": 1}, is_folders=True)
+    assert resolve_settings({}, {}, ()).usage_days == Sourced(400, "default")
+    assert resolve_settings({}, {}, (users,)).usage_days == Sourced(90, "usage_days in config.toml")
+    found = resolve_settings({}, {"AGENTLAUNCH_USAGE_DAYS": "30"}, (users,)).usage_days
+    assert found == Sourced(30, "AGENTLAUNCH_USAGE_DAYS")
+    with pytest.raises(UserError) as caught:
+        resolve_settings({}, {}, (folders, users))
+    assert (caught.value.message, caught.value.hint) == (
+        "`usage_days` is not for a folder to say, as `.agentlaunch.toml` does",
+        "say it in config.toml, or: AGENTLAUNCH_USAGE_DAYS=1",
+    )

@@ -9,15 +9,15 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 from tests.doubles.usage_rows import ROW, row
 
-from agentlaunch.core.metering import RequestRecord
+from agentlaunch.core.metering import Grouping, RequestRecord
 from agentlaunch.system.usage_reader import UsageReader
-from agentlaunch.system.usage_recorder import UsageRecorder, local_day
+from agentlaunch.system.usage_recorder import FORGET_ROWS, UsageRecorder, local_day
 from agentlaunch.system.usage_store import StoreDamaged, StoreUnusable, UsageStore
 
 GENEROUS_S = 20.0
@@ -218,3 +218,56 @@ def test_a_recorder_without_a_file_keeps_nothing_and_loses_nothing() -> None:
         recorder.put(ROW)
         recorder.refresh()
     assert (recorder.lost, recorder.others_usd(local_day(time.time()))) == (0, 0.0)
+
+
+DAY_S = 86_400.0
+
+
+def days_ago(days: float, **changes: object) -> RequestRecord:
+    return row(time=time.time() - days * DAY_S, **changes)
+
+
+def test_what_is_older_than_it_is_to_be_kept_goes_with_its_sums_and_nothing_else_does(tmp_path: Path) -> None:
+    path = tmp_path / "usage.sqlite"
+    old = [days_ago(12 - number / 10_000, project="old") for number in range(2 * FORGET_ROWS + 1)]
+    young = [days_ago(8), days_ago(0)]
+    with closing(UsageStore.open(path)) as store:
+        store.append([*old, *young])
+    with running(UsageRecorder(path, keep_days=10)):
+        wait_until(lambda: kept(path) == tuple(young), "the old rows were not deleted")
+    reader = UsageReader.find(path)
+    assert reader is not None
+    assert [(each.key, each.requests) for each in reader.sums(Grouping.PROJECT, "1970-01-02")] == [("/home/me/app", 2)]
+    assert reader.first_day() == local_day(young[0].time)
+
+
+def test_today_is_kept_whatever_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "usage.sqlite"
+    with closing(UsageStore.open(path)) as store:
+        store.append([days_ago(3), days_ago(0)])
+    with running(UsageRecorder(path, keep_days=1)):
+        wait_until(lambda: len(kept(path)) == 1, "the old row was not deleted")
+    assert local_day(kept(path)[0].time) == local_day(time.time())
+
+
+@pytest.mark.parametrize("keep_days", [None, 400, 10**9])
+def test_nothing_is_deleted_that_is_to_be_kept(tmp_path: Path, keep_days: int | None) -> None:
+    path = tmp_path / "usage.sqlite"
+    rows = (days_ago(399), days_ago(1))
+    with closing(UsageStore.open(path)) as store:
+        store.append(rows)
+    with running(UsageRecorder(path, keep_days=keep_days)) as recorder:
+        recorder.put(ROW)
+    assert kept(path) == tuple(sorted((*rows, ROW), key=lambda each: each.time))
+
+
+def test_rows_are_written_while_old_ones_are_deleted(tmp_path: Path) -> None:
+    path = tmp_path / "usage.sqlite"
+    with closing(UsageStore.open(path)) as store:
+        store.append([days_ago(12)] * (5 * FORGET_ROWS))
+    new = [days_ago(0, session=str(number)) for number in range(50)]
+    with running(UsageRecorder(path, keep_days=10)) as recorder:
+        for each in new:
+            recorder.put(each)
+        wait_until(lambda: kept(path) == tuple(new), "the old rows were not deleted, or new ones not kept")
+        assert recorder.lost == 0

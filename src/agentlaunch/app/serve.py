@@ -17,6 +17,7 @@ from agentlaunch.app.orders import LaunchFlags, ModelFlags, ModelOrder, choose_m
 from agentlaunch.app.prompts import DEFAULT_AGENT
 from agentlaunch.app.session_routing import choose_routing
 from agentlaunch.app.standing import read_standing, standing_order, standing_token, token_path
+from agentlaunch.app.usage import kept_days
 from agentlaunch.app.window import Terms
 from agentlaunch.app.world import World
 from agentlaunch.errors import MachineError, UserError
@@ -117,6 +118,7 @@ def serve(order: ServeOrder, world: World, on_ready: Callable[[Served], None]) -
             port=order.port,
             preset=PresetSession(request, token),
             usage_path=usage_path(world.dirs),
+            usage_days=kept_days(world.dirs, world.environment),
             reference=reference_prices(),
             on_ready=ready,
         )

@@ -43,6 +43,7 @@ def _run() -> None:
 
     from agentlaunch import __version__
     from agentlaunch.app.knowledge import reference_prices
+    from agentlaunch.app.usage import kept_days
     from agentlaunch.runtimes.hosts import RuntimeHosts
     from agentlaunch.shim.server import ServerConfig, run_server
     from agentlaunch.shim.state import ShimState, remove_state, shim_lock, write_state
@@ -74,6 +75,7 @@ def _run() -> None:
             control_token=token,
             sessions_dir=dirs.sessions,
             usage_path=usage_path(dirs),
+            usage_days=kept_days(dirs, os.environ),
             openings_dir=dirs.prefixes,
             reference=reference_prices(),
             idle=read_idle_policy(os.environ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -27,7 +28,10 @@ class UsageOrder:
 
 @dataclass(frozen=True)
 class UsageFound:
-    """Sums by `by` from the local calendar day `since` to `today`. `path` None: nothing has been kept yet."""
+    """Sums by `by` from the local calendar day `since` to `today`. `path` None: nothing has been kept yet.
+
+    `kept_since` is the first day of which anything is kept, None where nothing is.
+    """
 
     path: Path | None
     by: Grouping
@@ -35,6 +39,7 @@ class UsageFound:
     today: date
     groups: tuple[UsageSum, ...]
     total: UsageSum
+    kept_since: date | None = None
 
 
 @dataclass(frozen=True)
@@ -51,9 +56,19 @@ def find_usage(order: UsageOrder, by: Grouping, dirs: Dirs, today: date) -> Usag
     try:
         reader = UsageReader.find(usage_path(dirs))
         groups = () if reader is None else reader.sums(by, since.isoformat())
+        first = None if reader is None else reader.first_day()
     except StoreUnusable as error:
         raise _unreadable(error) from error
-    return UsageFound(None if reader is None else reader.path, by, since, today, groups, total(groups))
+    path, kept_since = None if reader is None else reader.path, None if first is None else date.fromisoformat(first)
+    return UsageFound(path, by, since, today, groups, total(groups), kept_since)
+
+
+def kept_days(dirs: Dirs, environment: Mapping[str, str]) -> int:
+    """How many days of requests the shim keeps: the user's setting, wherever it stands. Raises UserError."""
+    from agentlaunch.core.settings import resolve_settings
+    from agentlaunch.system.settings_files import read_user_settings
+
+    return resolve_settings({}, environment, read_user_settings(dirs.config)).usage_days.value
 
 
 def find_requests(order: UsageOrder, limit: int, dirs: Dirs, today: date) -> RequestsFound:

@@ -66,6 +66,7 @@ def usage_data(found: UsageFound) -> dict[str, object]:
         "by": found.by.value,
         "since": found.since.isoformat(),
         "until": found.today.isoformat(),
+        "kept_since": None if found.kept_since is None else found.kept_since.isoformat(),
         "database": None if found.path is None else str(found.path),
         "groups": [{found.by.value: group.key, **_sum_data(group)} for group in found.groups],
         "total": _sum_data(found.total),
@@ -82,10 +83,15 @@ def usage_text(found: UsageFound, canvas: Canvas) -> str:
     if found.path is None:
         return _NOTHING_YET
     span = f"{found.since.isoformat()} to {found.today.isoformat()}"
+    kept = "" if found.kept_since is None or found.kept_since <= found.since else f"; kept since {found.kept_since}"
     if not found.groups:
-        return f"nothing was used from {span}"
+        return f"nothing was used from {span}{kept}"
     plot = _days_plot(found, canvas) if found.by is Grouping.DAY else _bars_plot(found.groups, canvas)
-    parts = ["\n".join(plot), _sums_table(found, canvas), "\n".join(canvas.wrap(_sentence(found.total, span), ""))]
+    parts = [
+        "\n".join(plot),
+        _sums_table(found, canvas),
+        "\n".join(canvas.wrap(_sentence(found.total, span) + kept, "")),
+    ]
     return "\n\n".join(part for part in parts if part)
 
 

@@ -15,12 +15,17 @@ Value = TypeVar("Value")
 
 ENVIRONMENT_PREFIX = "AGENTLAUNCH_"
 DEFAULT_KV: KVType = "f16"
+DEFAULT_USAGE_DAYS = 400
+"""Days that finished requests are kept: a year can be held against the one before it for a month."""
 
-FILE_KEYS = ("model", "context", "kv", "lean", "idle_seconds", "prewarm", "policy", "policies")
+FILE_KEYS = ("model", "context", "kv", "lean", "idle_seconds", "prewarm", "policy", "policies", "usage_days")
 """What `.agentlaunch.toml` and `config.toml` may say. A folder's file comes with other people's repositories, so it can
 neither agree to installs (`yes`) nor send keys to an address (`upstream`); of a policy it may say the privacy alone."""
 
-_VARIABLE_KEYS = ("model", "context", "kv", "lean", "idle_seconds", "prewarm", "policy", "yes")
+_USERS_KEYS = ("usage_days",)
+"""What a folder's file may not say, though the user's may: it would delete what the user wants kept."""
+
+_VARIABLE_KEYS = ("model", "context", "kv", "lean", "idle_seconds", "prewarm", "policy", "yes", "usage_days")
 
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
@@ -45,7 +50,10 @@ class SettingsFile:
 
 @dataclass(frozen=True)
 class Settings:
-    """Every setting with its source. `context` in tokens; None means that the launch, or the shim, decides."""
+    """Every setting with its source. `context` in tokens; None means that the launch, or the shim, decides.
+
+    `usage_days`: how many calendar days of finished requests are kept, today among them.
+    """
 
     model: Sourced[str | None]
     context: Sourced[int | None]
@@ -55,6 +63,7 @@ class Settings:
     yes: Sourced[bool]
     policy: Sourced[str] = Sourced(DEFAULT_POLICY, "default")
     prewarm: Sourced[bool] = Sourced(True, "default")
+    usage_days: Sourced[int] = Sourced(DEFAULT_USAGE_DAYS, "default")
 
 
 @dataclass(frozen=True)
@@ -88,6 +97,7 @@ def resolve_settings(
         yes=_first(layers, "yes", _switch, False),
         policy=_first(layers, "policy", _text, DEFAULT_POLICY),
         prewarm=_first(layers, "prewarm", _switch, True),
+        usage_days=_first(layers, "usage_days", _days, DEFAULT_USAGE_DAYS),
     )
 
 
@@ -117,6 +127,9 @@ def _check_file(file: SettingsFile) -> None:
             known = ", ".join(FILE_KEYS)
             hint = f"did you mean `{near[0]}`? known keys: {known}" if near else f"known keys: {known}"
             raise UserError("bad-setting", f"unknown key `{key}` in `{file.name}`", hint)
+        if key in _USERS_KEYS and file.is_folders:
+            hint = f"say it in config.toml, or: {ENVIRONMENT_PREFIX}{key.upper()}={value}"
+            raise UserError("bad-setting", f"`{key}` is not for a folder to say, as `{file.name}` does", hint)
         if key in _PARSERS:
             _PARSERS[key](value, f"{key} in {file.name}")
     _policies(file)
@@ -151,6 +164,10 @@ def _tokens(raw: object, where: str) -> int:
 
 def _seconds(raw: object, where: str) -> int:
     return _count(raw, where, "write whole seconds, as in 600")
+
+
+def _days(raw: object, where: str) -> int:
+    return _count(raw, where, "write whole days, as in 400")
 
 
 def _count(raw: object, where: str, hint: str) -> int:
@@ -191,4 +208,5 @@ _PARSERS: Mapping[str, Callable[[object, str], object]] = {
     "lean": _switch,
     "prewarm": _switch,
     "idle_seconds": _seconds,
+    "usage_days": _days,
 }

@@ -20,6 +20,7 @@ from agentlaunch.core.endpoint import Prices
 from agentlaunch.core.engine import EngineHost
 from agentlaunch.core.ir import ChatFault, ErrorKind
 from agentlaunch.core.routing import Spent
+from agentlaunch.core.settings import DEFAULT_USAGE_DAYS
 from agentlaunch.errors import MachineError
 from agentlaunch.shim.application import build_application
 from agentlaunch.shim.control import Control, ShimIdentity
@@ -76,15 +77,16 @@ class ServerConfig:
     """One server. `port` 0 takes a free one; without `control_token` there is no control API.
 
     `sessions_dir` belongs to this server alone, None when no session needs a folder. `usage_path` is where finished
-    requests are kept, `openings_dir` where what agents send first is, None for nowhere; `reference` are the prices that
-    requests are compared with. `on_ready` gets the URL once requests are answered and the preset session's engine is
-    ready; `on_stop` runs when the end begins.
+    requests are kept for `usage_days` calendar days, `openings_dir` where what agents send first is, None for nowhere;
+    `reference` are the prices that requests are compared with. `on_ready` gets the URL once requests are answered and
+    the preset session's engine is ready; `on_stop` runs when the end begins.
     """
 
     port: int = 0
     control_token: str = field(default="", repr=False)
     sessions_dir: Path | None = None
     usage_path: Path | None = None
+    usage_days: int = DEFAULT_USAGE_DAYS
     openings_dir: Path | None = None
     reference: Prices | None = None
     idle: IdlePolicy = field(default_factory=lambda: IdlePolicy(stop_s=None))
@@ -150,7 +152,7 @@ class _ShimServer:
         self._table = SessionTable(self._url, config.sessions_dir)
         self._engines = EngineUse(engines, self._table)
         self._upstream = UpstreamClient()
-        self._recorder = UsageRecorder(config.usage_path)
+        self._recorder = UsageRecorder(config.usage_path, keep_days=config.usage_days)
         self._traffic = Traffic(self._recorder, monotonic, time, config.reference)
         self._prewarm = Prewarm(config.openings_dir, self._upstream, self._table.session)
         self._options = RelayOptions(

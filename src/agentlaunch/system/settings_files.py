@@ -16,12 +16,15 @@ def read_settings_files(folder: Path, config: Path) -> tuple[SettingsFile, ...]:
 
     Raises MachineError `folder-not-usable` when the system will not say whether there is one.
     """
-    candidates = ((PROJECT_FILE, folder / PROJECT_FILE), (str(config / USER_FILE), config / USER_FILE))
-    return tuple(
-        SettingsFile(name, _read(path, name), is_folders=name == PROJECT_FILE)
-        for name, path in candidates
-        if _exists(path)
-    )
+    path = folder / PROJECT_FILE
+    project = (SettingsFile(PROJECT_FILE, _read(path, PROJECT_FILE), is_folders=True),) if _exists(path) else ()
+    return (*project, *read_user_settings(config))
+
+
+def read_user_settings(config: Path) -> tuple[SettingsFile, ...]:
+    """The user's own file alone, if it exists, for what belongs to no folder. Raises as `read_settings_files`."""
+    path = config / USER_FILE
+    return (SettingsFile(str(path), _read(path, str(path))),) if _exists(path) else ()
 
 
 def _exists(path: Path) -> bool:

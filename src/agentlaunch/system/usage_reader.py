@@ -5,11 +5,10 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from agentlaunch.core.metering import Grouping, RequestRecord, UsageSum
-from agentlaunch.system.usage_store import COLUMNS, MIGRATIONS, UsageStore, beside, read_version, refusals
+from agentlaunch.system.usage_store import COLUMNS, MIGRATIONS, UsageStore, beside, day_began, read_version, refusals
 
 _SUMMED = ("requests", "failed", "cancelled", "answered", "tokens_in", "tokens_cached", "tokens_out")
 _MEASURED = ("first_byte_ms", "total_ms", "mended", "cost_usd", "saved_usd")
@@ -47,12 +46,18 @@ class UsageReader:
         with refusals(self.path), closing(_connect(self.path)) as connection:
             return tuple(UsageSum(*row) for row in connection.execute(question, (by.value, since_day)))
 
+    def first_day(self) -> str | None:
+        """The first local calendar day of which anything is kept, None where nothing is."""
+        question = "SELECT min(day) FROM sums WHERE grouping = ?"
+        with refusals(self.path), closing(_connect(self.path)) as connection:
+            day: str | None = connection.execute(question, (Grouping.DAY.value,)).fetchone()[0]
+        return day
+
     def requests(self, since_day: str, limit: int) -> tuple[RequestRecord, ...]:
         """The last `limit` requests since a local calendar day, newest last; 0: all of them."""
         question = f"SELECT {', '.join(COLUMNS)} FROM requests WHERE time >= ? ORDER BY time DESC, id DESC LIMIT ?"  # noqa: S608 - ours
-        began = datetime.strptime(since_day, "%Y-%m-%d").astimezone().timestamp()
         with refusals(self.path), closing(_connect(self.path)) as connection:
-            rows = connection.execute(question, (began, limit or -1)).fetchall()
+            rows = connection.execute(question, (day_began(since_day), limit or -1)).fetchall()
         return tuple(RequestRecord(*row) for row in reversed(rows))
 
 

@@ -7,7 +7,8 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime
+from contextlib import suppress
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TypeAlias
 
@@ -31,6 +32,11 @@ _LOOK_S = 2.0
 
 _CLOSE_S = 5.0
 
+FORGET_ROWS = 1000
+"""Deleted at once: 1 ms, 70 ms when SQLite tidies up in it (benchmarks/usage.py); a row that comes waits so long."""
+_FORGET_PAUSE_S = 0.1
+"""Between two of them."""
+
 
 class _Look:
     """Read what others have spent."""
@@ -48,6 +54,9 @@ OpenStore = Callable[[Path], UsageStore]
 class UsageRecorder:
     """Takes rows from the event loop's thread and keeps them in `path`; None keeps nothing and counts nothing as lost.
 
+    Rows older than `keep_days` calendar days, today among them, are deleted little by little: at the start, and with
+    the first row of each day. None keeps them for ever.
+
     No call waits or raises: a row that cannot be kept is counted in `lost`, and the log says so once.
     """
 
@@ -57,10 +66,14 @@ class UsageRecorder:
         open_store: OpenStore = UsageStore.open,
         queue_length: int = QUEUE_LENGTH,
         retry_s: float = RETRY_S,
+        keep_days: int | None = None,
     ) -> None:
         self._path = path
         self._open_store = open_store
         self._retry_s = retry_s
+        self._keep_days = keep_days
+        self._forgotten_on = ""
+        self._has_old_rows = False
         self._orders: queue.Queue[_Order] = queue.Queue(queue_length)
         self._overflowed = 0
         self._refused = 0
@@ -133,10 +146,12 @@ class UsageRecorder:
             self._store.close()
 
     def _gather(self) -> list[_Order]:
-        """At least one order, and what comes shortly after a row."""
-        orders = [self._orders.get()]
+        """At least one order, and what comes shortly after a row; none while there is something to forget."""
+        orders: list[_Order] = []
+        with suppress(queue.Empty):
+            orders.append(self._orders.get(timeout=_FORGET_PAUSE_S if self._has_old_rows else None))
         until = time.monotonic() + _GATHER_S
-        while len(orders) < BATCH and isinstance(orders[-1], RequestRecord):
+        while 0 < len(orders) < BATCH and isinstance(orders[-1], RequestRecord):
             try:
                 orders.append(self._orders.get(timeout=max(until - time.monotonic(), 0.0)))
             except queue.Empty:
@@ -152,6 +167,7 @@ class UsageRecorder:
                 waiting = 0
                 self._count_own(rows)
             self._look(store)
+            self._forget(store)
         except StoreUnusable as error:
             self._refused += waiting
             self._fail(error)
@@ -177,7 +193,18 @@ class UsageRecorder:
         day = local_day(time.time())
         self._others = (day, max(0.0, store.spent_usd(day) - self._own_usd.get(day, 0.0)))
 
+    def _forget(self, store: UsageStore) -> None:
+        """Delete some of what is too old, once a day until nothing of it is left."""
+        today = date.fromisoformat(local_day(time.time()))
+        if self._keep_days is None or self._forgotten_on == today.isoformat():
+            return
+        first_day = today - timedelta(days=min(self._keep_days, today.toordinal()) - 1)
+        self._has_old_rows = store.forget(first_day.isoformat(), FORGET_ROWS)
+        if not self._has_old_rows:
+            self._forgotten_on = today.isoformat()
+
     def _fail(self, error: StoreUnusable) -> None:
+        self._has_old_rows = False
         if not self._is_failing:
             self._is_failing = True
             _log.warning("requests are not kept, which stops nothing else: %s", error)

@@ -7,6 +7,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import Self
@@ -68,6 +69,8 @@ MIGRATIONS: tuple[Sequence[str], ...] = (_CREATE,)
 
 _INSERT = f"INSERT INTO requests ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - the same
 
+_FORGET = "DELETE FROM requests WHERE id IN (SELECT id FROM requests WHERE time < ? LIMIT ?)"
+_FORGET_SUMS = f"DELETE FROM sums WHERE grouping IN ({', '.join('?' * len(Grouping))}) AND day < ?"  # noqa: S608 - the same
 
 _APPLICATION_ID = 0x61676C75
 """Ours in SQLite's header: `aglu`. A database without it is some other program's."""
@@ -144,6 +147,17 @@ class UsageStore:
             ).fetchone()
             return float(row[0])
 
+    def forget(self, first_day: str, limit: int) -> bool:
+        """Delete up to `limit` rows from before a local calendar day, and its sums; whether more may be left.
+
+        The file does not shrink: what is deleted makes room for what comes.
+        """
+        with refusals(self.path), _transaction(self._connection):
+            found = self._connection.execute(_FORGET, (day_began(first_day), limit)).rowcount
+            names = tuple(grouping.value for grouping in Grouping)
+            self._connection.execute(_FORGET_SUMS, (*names, first_day))
+        return found == limit
+
     def close(self) -> None:
         """Give the file back; what was appended is kept already."""
         with contextlib.suppress(sqlite3.Error):
@@ -173,6 +187,13 @@ def read_version(connection: sqlite3.Connection) -> int:
     if owner != _APPLICATION_ID and not is_empty:
         raise _foreign()
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def day_began(day: str) -> float:
+    """The first moment of a local calendar day (`2026-11-25`), in Unix seconds; 0 for those of which nothing can be."""
+    if day <= "1970-01-01":  # and no clock can tell the local time of the first years
+        return 0.0
+    return datetime.strptime(day, "%Y-%m-%d").astimezone().timestamp()
 
 
 def beside(path: Path, version: int) -> Path:
