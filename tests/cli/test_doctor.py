@@ -10,7 +10,7 @@ from agentlaunch.app.doctor.end_to_end import Proof, ProofStep
 from agentlaunch.app.doctor.examine import Diagnosis, FamilyReport
 from agentlaunch.app.doctor.finding import Inspected, broken, note
 from agentlaunch.cli.canvas import Canvas
-from agentlaunch.cli.doctor_view import doctor_data, doctor_text
+from agentlaunch.cli.doctor_view import doctor_data, doctor_failures, doctor_text
 
 if TYPE_CHECKING:
     from conftest import Run
@@ -102,3 +102,18 @@ def test_wrong_words_are_the_users_mistake(run_command: Run) -> None:
     assert run_command("doctor", "nobody").returncode == 2
     done = run_command("doctor", "--end-to-end")
     assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "hint: agentlaunch doctor claude --end-to-end")
+
+
+def test_what_is_broken_stands_in_the_errors_too_and_the_status_agrees_with_the_exit_code(
+    run_command: Run, home: Path
+) -> None:
+    assert doctor_failures(FOUND, PROOF) == (
+        ("shim-wedged", "the shim does not answer", "agentlaunch stop"),
+        ("proof-failed", "file: it is not there", "read the log"),
+    )
+    (home / "ours" / "config").mkdir(parents=True)
+    (home / "ours" / "config" / "config.toml").write_text("model = ")
+    done = run_command("doctor", "claude", "--json", AGENTLAUNCH_SERVERS="none")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["status"], told["data"]["is_broken"]) == (3, "error", True)
+    assert [sorted(error) for error in told["errors"]] == [["code", "hint", "message"]]

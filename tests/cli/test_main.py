@@ -43,33 +43,42 @@ def test_help_is_data_also_without_a_word_where_nobody_can_choose(
         (["claud"], 2, "error: unknown command `claud`\nhint: did you mean `agentlaunch claude`?\n"),
         (["statsu"], 2, "error: unknown command `statsu`\nhint: did you mean `agentlaunch status`?\n"),
         (["--frob"], 2, "error: unknown option `--frob` before a command\nhint: agentlaunch --help\n"),
-        (["stop", "--bogus"], 2, "error: no such option: --bogus\nhint: agentlaunch stop --help\n"),
-        (["stop", "now"], 2, "error: got unexpected extra argument(s) (now)\nhint: agentlaunch stop --help\n"),
+        (["stop", "--bogus"], 2, "error: unknown option `--bogus`\nhint: agentlaunch stop --help\n"),
+        (["stop", "now"], 2, "error: nothing is known to do with `now`\nhint: agentlaunch stop --help\n"),
         (
             ["claude", "--modle", "demo"],
             2,
             (
-                "error: no such option: --modle (Possible options: --lean, --model, --offline)\n"
-                "hint: the agent's own arguments go behind `--`; agentlaunch claude --help\n"
+                "error: unknown option `--modle`\n"
+                "hint: did you mean `--model`?; the agent's own arguments go behind `--`; agentlaunch claude --help\n"
             ),
         ),
         (
             ["claude", "--context", "big"],
             2,
-            (
-                "error: invalid value for '--context': 'big' is not a valid int range\n"
-                "hint: the agent's own arguments go behind `--`; agentlaunch claude --help\n"
-            ),
+            ("error: --context cannot be `big`\nhint: write a whole number of at least 1; agentlaunch claude --help\n"),
         ),
         (
             ["claude", "--model"],
             2,
+            ("error: option `--model` requires an argument\nhint: agentlaunch claude --help\n"),
+        ),
+        (["logs", "-n"], 2, "error: option `-n` requires an argument\nhint: agentlaunch logs --help\n"),
+        (
+            ["serve", "--port", "70000"],
+            2,
+            "error: --port cannot be `70000`\nhint: write a whole number from 0 to 65535; agentlaunch serve --help\n",
+        ),
+        (
+            ["usage", "--by", "hour"],
+            2,
             (
-                "error: option '--model' requires an argument\n"
-                "hint: the agent's own arguments go behind `--`; agentlaunch claude --help\n"
+                "error: --by cannot be `hour`\n"
+                "hint: known: day, model, project, agent, upstream; agentlaunch usage --help\n"
             ),
         ),
-        (["logs", "-n"], 2, "error: option '-n' requires an argument\nhint: agentlaunch logs --help\n"),
+        (["fit"], 2, "error: missing argument `MODEL`\nhint: agentlaunch fit --help\n"),
+        (["check", "--ram", "x"], 2, "error: --ram cannot be `x`\nhint: write a number; agentlaunch check --help\n"),
         (["status", "--", "x"], 2, "error: `status` takes no words behind `--`\nhint: agentlaunch status --help\n"),
         (["again"], 2, "error: there is no last launch to repeat\nhint: agentlaunch claude --model demo\n"),
         (["logs", "agent"], 2, "error: unknown log `agent`\nhint: known: shim, engine\n"),

@@ -120,7 +120,7 @@ def test_the_agent_is_told_the_address_127_0_0_1_and_the_server_listens_there_al
 def test_serve_has_no_option_to_listen_elsewhere(home: Home, words: tuple[str, ...]) -> None:
     done = home.run("serve", *UPSTREAM, *words)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("error: no such option: --")
+    assert done.stderr.startswith("error: unknown option `--")
 
 
 @pytest.mark.report("B278")

@@ -31,7 +31,7 @@ def doctor(
     from agentlaunch.app.world import real_world
     from agentlaunch.cli import render
     from agentlaunch.cli.canvas import stdout_canvas
-    from agentlaunch.cli.doctor_view import doctor_data, doctor_text
+    from agentlaunch.cli.doctor_view import doctor_data, doctor_failures, doctor_text
     from agentlaunch.errors import UserError
 
     if agent:
@@ -44,9 +44,10 @@ def doctor(
     with world.talk.waiting("looking around"):
         found = examine((agent,) if agent else tuple(AGENTS), world)
     proof = prove(agent, world) if end_to_end else None
+    failures = doctor_failures(found, proof)
     if json:
-        render.json_result("doctor", doctor_data(found, proof))
+        render.json_result("doctor", doctor_data(found, proof), failures)
     else:
         render.data(doctor_text(found, proof, stdout_canvas()))
-    if found.is_broken or (proof is not None and proof.failure is not None):
+    if failures:
         raise typer.Exit(EXIT_BROKEN)

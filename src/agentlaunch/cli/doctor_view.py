@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from agentlaunch.app.doctor.end_to_end import Proof
     from agentlaunch.app.doctor.examine import Diagnosis
     from agentlaunch.cli.canvas import Canvas
+    from agentlaunch.cli.render import Failure
 
 _STEP_INDENT = 20
 """Columns before a step's text: two, the word, and the seconds."""
@@ -21,7 +22,7 @@ def doctor_data(found: Diagnosis, proof: Proof | None) -> dict[str, object]:
     """`severity` is `broken`, `will bite` or `note`; `proof` is null without --end-to-end, its times are seconds."""
     return {
         "agents": list(found.agents),
-        "is_broken": found.is_broken or (proof is not None and proof.failure is not None),
+        "is_broken": bool(doctor_failures(found, proof)),
         "families": [
             {
                 "family": report.family,
@@ -32,6 +33,13 @@ def doctor_data(found: Diagnosis, proof: Proof | None) -> dict[str, object]:
         ],
         "proof": None if proof is None else asdict(proof),
     }
+
+
+def doctor_failures(found: Diagnosis, proof: Proof | None) -> tuple[Failure, ...]:
+    """What defeats a launch, as the `errors` of `doctor --json`; empty where the command exits with 0."""
+    broken = [(one.code, one.told, one.mend) for one in found.findings if one.severity is Severity.BROKEN]
+    failed = proof.failure if proof is not None else None
+    return (*broken, *([("proof-failed", f"{failed.name}: {failed.failed}", failed.mend)] if failed else []))
 
 
 def doctor_text(found: Diagnosis, proof: Proof | None, canvas: Canvas) -> str:
@@ -72,6 +80,6 @@ def _proof_lines(proof: Proof, canvas: Canvas) -> list[str]:
 def _verdict(found: Diagnosis, proof: Proof | None, canvas: Canvas) -> str:
     counts = {severity: sum(1 for one in found.findings if one.severity is severity) for severity in Severity}
     counted = ", ".join(f"{count} {severity}" for severity, count in counts.items() if count) or "nothing found"
-    if found.is_broken or (proof is not None and proof.failure is not None):
+    if doctor_failures(found, proof):
         return canvas.paint(f"A launch would fail: {counted}.", "bad")
     return canvas.paint(f"A launch should work: {counted}.", "good")

@@ -89,7 +89,7 @@ def run(words: Sequence[str]) -> int:
     except AgentlaunchError as known:
         failure = known
     except Exception as unexpected:  # noqa: BLE001 - the one place that may: everything below told what it expects
-        failure = _as_usage_error(unexpected, own) or _as_lost_output(unexpected) or _save_crash(unexpected)
+        failure = _as_known(unexpected, own) or _as_lost_output(unexpected) or _save_crash(unexpected)
     return _show(failure, own)
 
 
@@ -231,25 +231,11 @@ def _as_lost_output(error: Exception) -> MachineError | None:
 _LOST_OUTPUT = "output-not-writable"
 
 
-def _as_usage_error(error: Exception, own: Sequence[str]) -> UserError | None:
-    """The option parser's complaint as one of ours; None when `error` is none of its own.
+def _as_known(error: Exception, own: Sequence[str]) -> UserError | None:
+    """The option parser's complaint as one of ours; None when `error` is none of its own."""
+    from agentlaunch.cli.usage_error import as_usage_error
 
-    Its base class is public under no stable name across typer's versions; BadParameter is, and derives from it.
-    """
-    import typer
-
-    if not isinstance(error, typer.BadParameter.__mro__[2]):
-        return None
-    context = getattr(error, "ctx", None)
-    # An option without its value is reported before there is a context; then the first word is the command.
-    first = own[0] if own else ""
-    path = f"agentlaunch {first}" if context is None else context.command_path
-    from agentlaunch.agents.base import AGENTS
-
-    advice = "the agent's own arguments go behind `--`; " if first in AGENTS else ""
-    told: Callable[[], str] = getattr(error, "format_message", error.__str__)
-    sentence = told().rstrip(".")
-    return UserError("usage", sentence[:1].lower() + sentence[1:], f"{advice}{path} --help")
+    return as_usage_error(error, own)
 
 
 def _save_crash(error: Exception) -> AgentlaunchError:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 JSON_VERSION = 1
 
+Failure = tuple[str, str, str]
+"""An entry of `errors`: its code, what failed, and the next command to type."""
+
 PATIENCE_S = 1.0
 """A wait shorter than this is not worth a line."""
 
@@ -48,20 +51,21 @@ def json_line(value: Mapping[str, object]) -> None:
     data(harmless_json(json.dumps(value, ensure_ascii=False)))
 
 
-def json_result(command: str, value: object) -> None:
-    """INTERFACE: JSON, the good case."""
-    data(_envelope(command, "ok", value, []))
+def json_result(command: str, value: object, failures: Sequence[Failure] = ()) -> None:
+    """INTERFACE: JSON, the good case; with `failures` a result that tells what is broken, and exits so."""
+    data(_envelope(command, value, failures))
 
 
 def json_error(command: str, error: AgentlaunchError) -> None:
     """INTERFACE: JSON, the bad case."""
-    entry = {"code": error.code, "message": error.message, "hint": error.hint}
-    data(_envelope(command, "error", None, [entry]))
+    data(_envelope(command, None, [(error.code, error.message, error.hint)]))
 
 
-def _envelope(command: str, status: str, value: object, errors: Sequence[Mapping[str, str]]) -> str:
+def _envelope(command: str, value: object, failures: Sequence[Failure]) -> str:
     import json
 
+    status = "error" if failures else "ok"
+    errors = [{"code": code, "message": message, "hint": hint} for code, message, hint in failures]
     whole = {"version": JSON_VERSION, "command": command, "status": status, "data": value, "errors": errors}
     return harmless_json(json.dumps(whole, indent=2, ensure_ascii=False))
 
