@@ -11,7 +11,7 @@ import pytest
 
 from agentlaunch.agents.base import PromptTokens
 from agentlaunch.agents.locate import LocatedAgent
-from agentlaunch.app.launch import Prepared, banner, rehearse, run
+from agentlaunch.app.launch import Prepared, banner, prepare, rehearse, run
 from agentlaunch.app.limits import max_output_for
 from agentlaunch.app.models import ModelTarget
 from agentlaunch.app.orders import LaunchOrder, ModelOrder, read_record
@@ -265,3 +265,38 @@ def test_a_user_who_wants_nothing_computed_beforehand_is_obeyed(make_world: Make
     made = make_world(AGENTLAUNCH_PREWARM="0")
     launched(made, became, prepared(FakeAgent()))
     assert [opened.variant for opened in made.shims.opened] == [""]
+
+
+@pytest.mark.parametrize(
+    ("model", "code"),
+    [
+        (ModelOrder("qwen3-codr"), "unknown-model"),
+        (ModelOrder("./gone.gguf"), "model-not-found"),
+        (ModelOrder("m", upstream="openai=http://"), "bad-upstream-url"),
+        (ModelOrder("m", upstream="openai=http://127.0.0.1:1", policy="none"), "unknown-policy"),
+    ],
+)
+def test_what_was_typed_wrong_is_told_before_a_missing_agent(
+    make_world: MakeWorld, model: ModelOrder, code: str
+) -> None:
+    made = make_world(answer=False, PATH="")
+    with pytest.raises(UserError) as caught:
+        prepare(LaunchOrder("claude", model), made.world)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        ModelOrder("qwen3-coder"),
+        ModelOrder("m", upstream="openai=http://10.1.2.3"),
+        ModelOrder("m", upstream="openai=http://127.0.0.1:1"),
+    ],
+    ids=["known and not here", "not agreed to yet", "fine"],
+)
+def test_a_missing_agent_is_told_where_the_order_could_be_had(make_world: MakeWorld, model: ModelOrder) -> None:
+    made = make_world(answer=False, PATH="")
+    with pytest.raises(MachineError) as caught:
+        prepare(LaunchOrder("claude", model), made.world)
+    assert caught.value.code == "agent-missing"
+    assert [question[:37] for question in made.talk.questions] == ["Claude Code is not installed. Install"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agentlaunch.app.models import find_model_file, resolve_model
+from agentlaunch.app.models import find_model_file, means_file, repository_hint, resolve_model
 from agentlaunch.app.orders import ModelOrder
 from agentlaunch.app.window import Terms
 from agentlaunch.core.scripted_gguf import Script
@@ -54,6 +54,37 @@ def test_a_name_near_a_known_model_and_a_file_of_the_folder_names_both(make_worl
     assert caught.value.hint.endswith(f"{KNOWN}; GGUF files in `{world.folder}`: qwen4-coder-30b.gguf")
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        (
+            "nobody/Model",
+            (
+                "a repository of Hugging Face: hf:nobody/Model; "
+                "an upstream called `nobody`: agentlaunch upstream add nobody --kind KIND; "
+            ),
+        ),
+        ("hf:nobody", "a repository is written hf:OWNER/REPO[:QUANT]; "),
+        ("/", ""),
+    ],
+)
+def test_a_name_with_a_slash_that_nothing_has_is_no_missing_file(make_world: MakeWorld, name: str, hint: str) -> None:
+    if name == "/":
+        assert repository_hint(name) == hint
+        return
+    with pytest.raises(UserError) as caught:
+        resolve_model(ModelOrder(name), make_world().world, Terms())
+    assert (caught.value.code, caught.value.hint.startswith(hint)) == ("unknown-model", True)
+
+
+def test_a_file_in_a_folder_needs_no_suffix_and_a_path_that_says_so_is_one(make_world: MakeWorld) -> None:
+    world = make_world().world
+    (world.folder / "models").mkdir()
+    (world.folder / "models" / "tiny").touch()
+    expected = {"models/tiny": True, "models/none": False, "./none": True, "~/none": True, "hf:a/b": False}
+    assert {name: means_file(name, world.folder) for name in expected} == expected
+
+
 def test_a_known_model_that_is_not_here_says_how_it_is_had(make_world: MakeWorld) -> None:
     with pytest.raises(MachineError) as caught:
         resolve_model(ModelOrder("qwen3-coder:30b"), make_world().world, Terms("codex"))
@@ -61,7 +92,7 @@ def test_a_known_model_that_is_not_here_says_how_it_is_had(make_world: MakeWorld
         "model-missing",
         "`qwen3-coder-30b-a3b` is known and not on this machine",
         (
-            "agentlaunch models pull qwen3-coder-30b-a3b --quant Q4_K_M, "
+            "add --yes to fetch it, or: agentlaunch models pull qwen3-coder-30b-a3b --quant Q4_K_M, "
             "then: agentlaunch codex --model qwen3-coder-30b-a3b"
         ),
     )

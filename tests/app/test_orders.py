@@ -102,6 +102,8 @@ def test_without_a_model_the_last_one_is_taken(make_world: MakeWorld) -> None:
 @pytest.mark.parametrize(
     ("flags", "code", "message"),
     [
+        (ModelFlags(upstream="opena"), "unknown-upstream", "unknown upstream `opena`"),
+        (ModelFlags(upstream="o=http://x"), "unknown-upstream-kind", "there is no upstream kind `o`"),
         (ModelFlags(upstream="openai=http://x"), "model-needed", "which model at `openai=http://x`?"),
         (
             ModelFlags(model="demo", runtime="abacus"),

@@ -179,4 +179,4 @@ def test_a_no_to_fetching_it_says_how_to_get_it(make_world: MakeWorld) -> None:
         resolve_model(order.model, made.world, Terms())
     assert caught.value.code == "model-missing"
     assert "Fetch it?" in made.talk.questions[0]
-    assert caught.value.hint.startswith("agentlaunch models pull ")
+    assert caught.value.hint.startswith("add --yes to fetch it, or: agentlaunch models pull ")

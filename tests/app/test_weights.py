@@ -236,7 +236,7 @@ def test_a_launch_fetches_a_reference_where_that_is_agreed_to_and_finds_it_the_n
     with pytest.raises(MachineError, match="is not on this machine") as raised:
         resolved(made, name)
     assert raised.value.code == "model-missing"
-    assert raised.value.hint.startswith("fetch it: agentlaunch models pull hf:me/Tiny-GGUF")
+    assert raised.value.hint.startswith("add --yes to fetch it, or: agentlaunch models pull hf:me/Tiny-GGUF")
     assert double.asked == []
     first = resolved(made, name, yes=True)
     assert isinstance(first.target, EngineSpec)

@@ -107,6 +107,13 @@ def test_a_name_may_tell_the_quantisation(name: str, quant: str, catalog: Catalo
     assert catalog.find(name) == Match(catalog.models["qwen3-coder-30b-a3b"], quant)
 
 
+@pytest.mark.parametrize("name", ["qwen3-coder:31b", "qwen3-coder:7b-instruct"])
+def test_a_tag_with_the_size_of_another_model_is_not_the_model_beside_it(name: str, catalog: Catalog) -> None:
+    found = catalog.find(name)
+    assert isinstance(found, UnknownModel)
+    assert "qwen3-coder-30b-a3b" in found.nearest
+
+
 def test_every_id_and_ollama_tag_finds_a_model(catalog: Catalog) -> None:
     for model in catalog.models.values():
         assert catalog.find(model.id) == Match(model)

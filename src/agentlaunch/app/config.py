@@ -17,7 +17,7 @@ from agentlaunch.agents.configuration import (
     load_configuration,
 )
 from agentlaunch.app.limits import LEAN_BELOW_TOKENS, max_output_for
-from agentlaunch.app.models import ModelTarget, find_model_file, is_path, resolve_model
+from agentlaunch.app.models import ModelTarget, find_model_file, means_file, resolve_model
 from agentlaunch.app.orders import LaunchFlags, ModelFlags, ModelOrder, choose_model, settings_for
 from agentlaunch.app.standing import (
     Standing,
@@ -191,13 +191,13 @@ def _path(configuration: Configuration, world: World) -> Path:
 
 def _pinned(order: ModelOrder, model: ModelTarget, world: World) -> ModelOrder:
     """The order as `serve` repeats it from any folder: the window that the agents are told of, a file by its path."""
-    name = str(find_model_file(order.model, world.folder)) if _is_file(order) else order.model or model.name
+    name = str(find_model_file(order.model, world.folder)) if _is_file(order, world) else order.model or model.name
     kv = model.target.kv_type if isinstance(model.target, EngineSpec) else None
     return replace(order, model=name, context=model.context_window, kv=kv)
 
 
-def _is_file(order: ModelOrder) -> bool:
-    return not order.upstream and not order.runtime and is_path(order.model)
+def _is_file(order: ModelOrder, world: World) -> bool:
+    return not order.upstream and not order.runtime and means_file(order.model, world.folder)
 
 
 def _says(entry: Entry, model: ModelTarget) -> bool:

@@ -168,7 +168,7 @@ def _number(values: Mapping[str, object], key: str, path: Path, place: str) -> f
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _LARGEST:
-        raise _bad(path, f"{place}{key}", value, f"write a number above 0, as in: {key} = 16")
+        raise _bad(path, f"{place}{key}", value, f"write a number above 0 and up to {_LARGEST}, as in: {key} = 16")
     return float(value)
 
 

@@ -88,6 +88,7 @@ def _contexts(order: FitOrder, model: Model) -> list[int]:
 
 def find_model(order: FitOrder, catalog: Catalog, world: World) -> tuple[Model, str | None, Path | None]:
     """The model, its quantisation where one was named, and its file where the name is a path."""
+    _check_here(order.model, world)
     reference = parse_reference(order.model)
     path = None
     if reference is not None:
@@ -104,6 +105,17 @@ def find_model(order: FitOrder, catalog: Catalog, world: World) -> tuple[Model, 
         message = f"a context of `{order.context:,}` tokens is more than `{model.id}` was trained for: `{trained:,}`"
         raise UserError("context-too-large", message, f"use at most that: --context {trained}")
     return model, quant, path
+
+
+def _check_here(name: str, world: World) -> None:
+    """Raises UserError `runs-elsewhere` for `UPSTREAM/MODEL`."""
+    from agentlaunch.app.orders import ModelOrder
+    from agentlaunch.app.upstreams import names_upstream
+
+    if names_upstream(ModelOrder(name), world):
+        head = name.partition("/")[0]
+        told = f"`{name}` runs at the upstream `{head}`, and `fit` tells what runs on this machine"
+        raise UserError("runs-elsewhere", told, f"what it is there: agentlaunch upstream test {head}")
 
 
 def _of_repository(
@@ -162,7 +174,7 @@ def _published(listing: RepositoryListing, known: Model | None, settings: HubSet
 
 def _named_file(name: str, world: World) -> Path | None:
     """The file that a path or `demo` means; None for another name. Raises MachineError `demo-missing`."""
-    from agentlaunch.app.models import DEMO, find_model_file, is_path
+    from agentlaunch.app.models import DEMO, find_model_file, means_file
     from agentlaunch.runtimes.demo_model import find_demo_model
 
     if name == DEMO:
@@ -171,7 +183,7 @@ def _named_file(name: str, world: World) -> Path | None:
             fetch = "agentlaunch claude --model demo --yes"
             raise MachineError("demo-missing", "the model `demo` is not installed", fetch)
         return path
-    return find_model_file(name, world.folder) if is_path(name) else None
+    return find_model_file(name, world.folder) if means_file(name, world.folder) else None
 
 
 def find_in_catalog(name: str, catalog: Catalog) -> tuple[Model, str | None]:
@@ -183,8 +195,12 @@ def find_in_catalog(name: str, catalog: Catalog) -> tuple[Model, str | None]:
         return found.model, found.quant
     if isinstance(found, Match):
         raise UserError("unknown-model", f"the size of `{found.model.id}` is not known", "name a .gguf file of it")
-    near = f"nearest: {', '.join(found.nearest)}" if found.nearest else "a .gguf file of any model: fit PATH.gguf"
-    raise UserError("unknown-model", f"unknown model `{name}`", near)
+    from agentlaunch.app.models import repository_hint
+
+    near = f"nearest: {', '.join(found.nearest)}" if found.nearest else ""
+    others = "all known ones: agentlaunch models search; a file: agentlaunch fit PATH.gguf"
+    hint = "; ".join(part for part in (near, repository_hint(name), others) if part)
+    raise UserError("unknown-model", f"unknown model `{name}`", hint)
 
 
 def model_of_file(path: Path) -> Model:

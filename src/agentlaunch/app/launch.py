@@ -18,7 +18,8 @@ from agentlaunch.app.key_variables import key_variables
 from agentlaunch.app.limits import LEAN_BELOW_TOKENS, max_output_for
 from agentlaunch.app.models import ModelTarget, resolve_model
 from agentlaunch.app.orders import LaunchFlags, LaunchOrder, ModelFlags, settings_for, write_record
-from agentlaunch.app.session_routing import choose_routing
+from agentlaunch.app.session_routing import Routing, choose_routing
+from agentlaunch.app.talk import Silence
 from agentlaunch.app.weights_use import note_use
 from agentlaunch.app.window import Terms
 from agentlaunch.app.world import World
@@ -27,7 +28,7 @@ from agentlaunch.core.engine import EngineSpec
 from agentlaunch.core.launch_environment import launch_environment, proxy_note
 from agentlaunch.core.launch_plan import AgentContext, LaunchPlan
 from agentlaunch.core.policy import Role
-from agentlaunch.errors import AgentlaunchError, Bug
+from agentlaunch.errors import AgentlaunchError, Bug, MachineError, RemoteError, UserError
 from agentlaunch.shim.protocol import OpenSession, SessionGrant
 from agentlaunch.shim.session import SessionRouting
 from agentlaunch.shim.state import shim_log
@@ -81,11 +82,30 @@ def prepare(order: LaunchOrder, world: World) -> Prepared:
     """
     agent = find_agent(order.agent)
     handed = read_handed(order)
-    program = find_or_install(agent, order, world)
-    resolved = resolve_model(order.model, world, Terms(order.agent, order.lean, order.yes, order.force))
-    routing = choose_routing(order.model, resolved, world)
+    try:
+        program = find_or_install(agent, order, world)
+    except MachineError:
+        _check_typed(order, world)
+        raise
+    routing = _routing(order, world)
     model = replace(routing.target, notes=(*routing.notes, *routing.target.notes))
     return Prepared(order, agent, program, model, model.context_window, routing.session, handed)
+
+
+def _routing(order: LaunchOrder, world: World) -> Routing:
+    resolved = resolve_model(order.model, world, Terms(order.agent, order.lean, order.yes, order.force))
+    return choose_routing(order.model, resolved, world)
+
+
+def _check_typed(order: LaunchOrder, world: World) -> None:
+    """What was typed wrong is told before what the machine lacks. Asks and fetches nothing. Raises UserError."""
+    try:
+        _routing(replace(order, yes=False), replace(world, talk=Silence()))
+    except (MachineError, RemoteError):
+        return
+    except UserError as error:
+        if error.code != "consent-needed":  # nobody has been asked yet
+            raise
 
 
 def rehearse(prepared: Prepared, world: World) -> DryRun:

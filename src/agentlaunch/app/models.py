@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 DEMO = "demo"
 
+_BEGINS_PATH = ("/", "./", "../", "~")
+
 _FOLDER_LOOK = 2000
 """Directory entries looked at for a suggestion; a folder with more is not searched for a typing mistake."""
 
@@ -73,10 +75,10 @@ def _resolve_here(order: ModelOrder, terms: Terms, world: World) -> ModelTarget:
     if order.model == DEMO:
         _refuse_quant(order, f"`{DEMO}` is one file")
         return _local_target(_demo_file(world, yes=terms.yes), DEMO, (order, terms), world)
-    running = None if _is_file(order.model, world.folder) else _find_running(order, world)
+    running = None if means_file(order.model, world.folder) else _find_running(order, world)
     if running is not None:
         return _served_target(running)
-    if is_path(order.model):
+    if means_file(order.model, world.folder):
         _refuse_quant(order, f"`{order.model}` is a file")
         path = find_model_file(order.model, world.folder)
         return _local_target(path, path.stem, (order, terms), world)
@@ -112,11 +114,12 @@ def _refuse_quant(order: ModelOrder, why: str) -> None:
         raise UserError("quant-option", what, f"leave --quant {order.quant} away")
 
 
-def _is_file(name: str, folder: Path) -> bool:
-    """Whether a name means a file that exists, or says that it is one."""
-    if name.lower().endswith(".gguf"):
+def means_file(name: str, folder: Path) -> bool:
+    """Whether a name means a file: it says so, or one is there. `OWNER/REPO` and `UPSTREAM/MODEL` say nothing such."""
+    if name.lower().endswith(".gguf") or name.startswith(_BEGINS_PATH) or "\\" in name:
         return True
-    return is_path(name) and os.path.exists(folder / name)  # noqa: PTH110 - Path.exists raises where it may not look
+    is_path = "/" in name and not name.startswith("hf:")
+    return is_path and os.path.exists(folder / name)  # noqa: PTH110 - Path.exists raises where it may not look
 
 
 def find_model_file(name: str, folder: Path) -> Path:
@@ -127,11 +130,6 @@ def find_model_file(name: str, folder: Path) -> Path:
         raise UserError(
             "model-not-found", f"`{name}` names the home of nobody here", "write the path out: --model /PATH/MODEL.gguf"
         ) from error
-
-
-def is_path(name: str) -> bool:
-    """Whether `name` means a file, which need not exist; `hf:OWNER/REPO` does not."""
-    return not name.startswith("hf:") and (name.lower().endswith(".gguf") or "/" in name or "\\" in name)
 
 
 def _resolve_known(order: ModelOrder, terms: Terms, world: World) -> ModelTarget:
@@ -158,7 +156,8 @@ def _resolve_known(order: ModelOrder, terms: Terms, world: World) -> ModelTarget
         return _ollama_target(tag, order, terms, world)
     quant = wanted or _best_quant(found.model, world, terms.agent)
     message = f"`{found.model.id}` is known and not on this machine"
-    missing = MachineError("model-missing", message, way_to_get(found.model, quant, terms.agent).sentence)
+    by_hand = way_to_get(found.model, quant, terms.agent).sentence
+    missing = MachineError("model-missing", message, f"add --yes to fetch it, or: {by_hand}")
     return _fetched(PullOrder(found.model.id, wanted), missing, (order, terms), world, _size(found.model, quant))
 
 
@@ -173,7 +172,7 @@ def _resolve_reference(reference: HubReference, order: ModelOrder, terms: Terms,
     tag = str(reference).replace("hf:", "hf.co/", 1)
     if not order.runtime and find_tag((tag,), world) is not None:
         return _ollama_target(tag, order, terms, world)
-    hint = f"fetch it: agentlaunch models pull {reference}"
+    hint = f"add --yes to fetch it, or: agentlaunch models pull {reference}"
     missing = MachineError("model-missing", f"`{reference}` is not on this machine", hint)
     return _fetched(PullOrder(str(reference)), missing, (order, terms), world)
 
@@ -279,8 +278,19 @@ def _resolve_upstream(order: ModelOrder, world: World, *, yes: bool) -> ModelTar
 def _unknown(name: str, folder: Path, nearest: Sequence[str]) -> UserError:
     close = f"nearest: {', '.join(nearest)}" if nearest else ""
     others = "known: `demo`, a .gguf file, what `agentlaunch models search` lists, any name behind --upstream KIND=URL"
-    said = (close, others, _suggest(name, folder))
+    said = (close, repository_hint(name), others, _suggest(name, folder))
     return UserError("unknown-model", f"unknown model `{name}`", "; ".join(part for part in said if part))
+
+
+def repository_hint(name: str) -> str:
+    """What `OWNER/REPO` lacks to name a repository, what `hf:` lacks, and how `UPSTREAM/MODEL` comes to be known."""
+    if name.lower().startswith("hf:"):
+        return "a repository is written hf:OWNER/REPO[:QUANT]"
+    head, slash, rest = name.partition("/")
+    if not (slash and head and rest):
+        return ""
+    add = f"agentlaunch upstream add {head} --kind KIND"
+    return f"a repository of Hugging Face: hf:{name}; an upstream called `{head}`: {add}"
 
 
 def _suggest(name: str, folder: Path) -> str:

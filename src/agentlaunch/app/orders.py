@@ -10,7 +10,7 @@ from typing import TypedDict, get_args
 
 from agentlaunch.app.llama_engine import LLAMA_RUNTIMES
 from agentlaunch.app.recommended import recommend_model
-from agentlaunch.app.upstreams import check_source, upstream_model
+from agentlaunch.app.upstreams import check_source, check_upstream, upstream_model
 from agentlaunch.app.world import World
 from agentlaunch.core.engine import KVType
 from agentlaunch.core.settings import Settings, resolve_settings
@@ -184,6 +184,7 @@ def _last_model(upstream: str, dirs: Dirs) -> str:
     if last is not None and last.model.upstream == upstream:
         return last.model.model
     if upstream:
+        check_upstream(upstream, dirs)
         raise UserError("model-needed", f"which model at `{upstream}`?", "add --model NAME, as that server calls it")
     return ""
 

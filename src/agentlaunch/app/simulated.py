@@ -43,7 +43,12 @@ _BLANK = HardwareReport("linux", "x86_64", Cpu("unknown", 8), Memory(0, 0))
 def _check_numbers(flags: MachineFlags) -> None:
     for name, value in (("--vram", flags.vram_gb), ("--ram", flags.ram_gb), ("--cores", flags.cores)):
         if value is not None and not 0 < value <= _LARGEST:
-            raise UserError("bad-machine", f"{name} cannot be `{value:g}`", f"write a number above 0, as in: {name} 16")
+            shown = value if isinstance(value, int) else f"{value:g}"
+            raise UserError(
+                "bad-machine",
+                f"{name} cannot be `{shown}`",
+                f"write a number above 0 and up to {_LARGEST}, as in: {name} 16",
+            )
 
 
 def _with_flags(
@@ -75,7 +80,9 @@ def _named(text: str, vram_gb: float | None, table: GpuTable) -> list[DescribedG
         raise UserError(
             "bad-machine", f"--gpu cannot be `{text}`", 'write how many, 1 to 64, as in: --gpu "RTX 3090*2"'
         )
-    if name.strip().lower() in {"none", ""}:
+    if not name.strip():  # an unset variable in a script must not mean a machine without a GPU
+        raise UserError("bad-machine", f"--gpu cannot be `{text}`", 'write a name, as in: --gpu "RTX 4090", or none')
+    if name.strip().lower() == "none":
         return []
     facts = find_gpu(name.strip(), vram_gb, table)
     return [DescribedGpu(facts.name, vram_gb, facts)] * int(count)

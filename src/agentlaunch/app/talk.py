@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from agentlaunch.weights.progress import OnProgress
+    from agentlaunch.weights.progress import OnProgress, Progress
 
 
 class Talk(Protocol):
@@ -32,6 +32,31 @@ class Talk(Protocol):
     def transferring(self) -> AbstractContextManager[OnProgress]:
         """Shows how far a transfer is while the block runs, which tells it."""
         ...
+
+
+class Silence:
+    """Nobody to ask and nothing to show: for a look at what would happen."""
+
+    is_interactive = False
+
+    def confirm(self, question: str) -> bool:  # noqa: ARG002 - as Talk has it
+        """No."""
+        return False
+
+    def say(self, line: str) -> None:
+        """Nothing."""
+
+    def waiting(self, what: str) -> AbstractContextManager[None]:  # noqa: ARG002 - as Talk has it
+        """Nothing is shown."""
+        return nullcontext()
+
+    def transferring(self) -> AbstractContextManager[OnProgress]:
+        """Nothing is shown."""
+        return nullcontext(_unseen)
+
+
+def _unseen(progress: Progress) -> None:
+    pass
 
 
 def agrees(question: str, talk: Talk, *, yes: bool) -> bool:

@@ -137,6 +137,21 @@ def check_source(model: str, source: str, world: World) -> None:
         raise UserError("foreign-upstream", message, f"if you want it: --model {model}")
 
 
+def check_upstream(word: str, dirs: Dirs) -> None:
+    """That `--upstream WORD` names something: a stored name, a kind, or KIND=URL.
+
+    Raises UserError `unknown-upstream`, `unknown-upstream-kind`.
+    """
+    from agentlaunch.upstreams import UPSTREAMS
+    from agentlaunch.upstreams.kind import load_kind
+
+    kind, sign, _ = word.partition("=")
+    if sign:
+        load_kind(kind)
+    elif word not in UPSTREAMS:
+        find_upstream(word, dirs)
+
+
 def upstream_model(word: str, world: World) -> str:
     """The model of the upstream that `--upstream WORD` names; empty for KIND=URL, and where none is stored."""
     if not word or "=" in word:

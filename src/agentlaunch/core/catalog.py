@@ -228,7 +228,8 @@ def _readings(name: str) -> Iterator[tuple[str, str | None]]:
     if dash:
         yield f"{base}:{size}", _quant_name(f"q{quant}")
     yield f"{base}-{tag}", None
-    yield base, _quant_name(tag)
+    if not tag[:1].isdigit():  # a tag that begins with a size, and not with this model's, means another model
+        yield base, _quant_name(tag)
 
 
 def _quant_name(text: str) -> str | None:
