@@ -30,7 +30,7 @@ _agentlaunch() {
             case $command in
               claude|codex|opencode|pi|qwen|copilot|droid|aider|goose) found="--model --context --quant --kv --runtime --upstream --upstream-key-env --fallback --policy --lean --full --mcp --skills -y --yes --dry-run --json -q --quiet --offline --force -h --help" ;;
               again) found="-y --yes --dry-run --json -q --quiet --offline -h --help" ;;
-              agents|runtime|status|cache) found="--json -h --help" ;;
+              agents|runtime|status|cache|completion) found="--json -h --help" ;;
               check) found="--agent --lean --gpu --vram --ram --cores --os --simulate --offline --json -h --help" ;;
               fit) found="--quant --context --kv --agent --lean --gpu --vram --ram --cores --os --simulate --json -h --help" ;;
               models) found="--quant --runtime -y --yes -q --quiet --offline --json -h --help" ;;
@@ -40,12 +40,11 @@ _agentlaunch() {
               config) found="--print --write --restore --show --model --context --quant --kv --runtime --upstream --upstream-key-env --fallback --policy --lean --full --port -y --yes --force --json -h --help" ;;
               top) found="--once --web --json -h --help" ;;
               stop) found="-y --yes --json -h --help" ;;
-              logs) found="-n --lines -f --follow -h --help" ;;
+              logs) found="-n --lines -f --follow --json -h --help" ;;
               upstream) found="--kind --url --model --key-env --key-file --keyring --key-stdin --context --price-input --price-output --price-cached --images --no-images --body --policy -y --yes -q --quiet --json -h --help" ;;
               policy) found="--policy --role --prompt-tokens --model --image --agent --json -h --help" ;;
               usage) found="--by --days --since --requests --limit --csv --json -h --help" ;;
               doctor) found="--end-to-end --json -q --quiet -h --help" ;;
-              completion) found="-h --help" ;;
             esac ;;
           *)
             case $command:${#typed[@]} in

@@ -25,13 +25,13 @@ Register-ArgumentCompleter -Native -CommandName agentlaunch -ScriptBlock {
         'status' = @('--json', '-h', '--help')
         'top' = @('--once', '--web', '--json', '-h', '--help')
         'stop' = @('-y', '--yes', '--json', '-h', '--help')
-        'logs' = @('-n', '--lines', '-f', '--follow', '-h', '--help')
+        'logs' = @('-n', '--lines', '-f', '--follow', '--json', '-h', '--help')
         'upstream' = @('--kind', '--url', '--model', '--key-env', '--key-file', '--keyring', '--key-stdin', '--context', '--price-input', '--price-output', '--price-cached', '--images', '--no-images', '--body', '--policy', '-y', '--yes', '-q', '--quiet', '--json', '-h', '--help')
         'policy' = @('--policy', '--role', '--prompt-tokens', '--model', '--image', '--agent', '--json', '-h', '--help')
         'usage' = @('--by', '--days', '--since', '--requests', '--limit', '--csv', '--json', '-h', '--help')
         'cache' = @('--json', '-h', '--help')
         'doctor' = @('--end-to-end', '--json', '-q', '--quiet', '-h', '--help')
-        'completion' = @('-h', '--help')
+        'completion' = @('--json', '-h', '--help')
     }
     $values = @{
         '--model' = @('@models')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -98,6 +99,7 @@ def test_an_upstream_that_was_removed_is_gone(dirs: Dirs) -> None:
         ('["a b"]\nkind = "vllm"\nurl = "http://h"', "`a b` cannot be the name"),
         ("[a]\nkind = 3", "`a` needs `kind` as a text"),
         ('[a]\nkind = "vllm"', "`a` needs `url` as a text"),
+        ('[a]\nkind = "vlm"\nurl = "http://h"', "there is no upstream kind `vlm`, which `a` has; did you mean `vllm`"),
         ('[a]\nkind = "vllm"\nurl = "http://h"\ncontext = true', "`context` of `a` must be tokens"),
         ('[a]\nkind = "vllm"\nurl = "http://h"\ntakes_images = 1', "`takes_images` of `a` must be true or false"),
         ('[a]\nkind = "vllm"\nurl = "http://h"\nmay_leave = "yes"', "`may_leave` of `a` must be true or false"),
@@ -119,6 +121,11 @@ def test_what_is_wrong_in_the_file_is_told(dirs: Dirs, text: str, why: str) -> N
         read_store(dirs)
     assert error.value.code == "bad-upstreams-file"
     assert why in error.value.message
+
+
+def test_a_folder_below_a_file_holds_no_upstreams(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert read_store(find_dirs({"AGENTLAUNCH_HOME": str(tmp_path / "file" / "ours")})) == ()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agentlaunch import __version__
-from agentlaunch.cli.main import overview, run, split_at_dashes
+from agentlaunch.cli.main import COMMANDS, load_command, overview, run, split_at_dashes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -157,3 +157,29 @@ def test_an_unexpected_error_is_70_and_its_traceback_is_kept(
         "",
         f"error: a bug in agentlaunch: `ZeroDivisionError`\nhint: please report it with this file: {path}\n",
     )
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_json(name: str) -> None:
+    parsed = load_command(name, COMMANDS[name][0], is_agent=False)
+    assert "--json" in {word for parameter in parsed.params for word in parameter.opts}
+
+
+def test_a_log_as_json_is_its_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AGENTLAUNCH_HOME", str(tmp_path))
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "shim.log").write_text("one\ntwo\nthree\n")
+    assert run(["logs", "-n", "2", "--json"]) == 0
+    path = str(tmp_path / "logs" / "shim.log")
+    assert json.loads(capsys.readouterr().out)["data"] == {"log": "shim", "path": path, "lines": ["two", "three"]}
+    assert run(["logs", "--follow", "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["errors"][0]["hint"] == "give one of them"
+
+
+def test_a_completion_as_json_is_the_script(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["completion", "fish"]) == 0
+    script = capsys.readouterr().out
+    assert run(["completion", "fish", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["data"] == {"shell": "fish", "script": script.removesuffix("\n")}

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import sys
 
-from agentlaunch.system.log_lines import OneLineFormatter
+import pytest
+
+from agentlaunch.system.log_lines import LosingFileHandler, OneLineFormatter
 
 
 def record(message: str, *arguments: object) -> logging.LogRecord:
@@ -26,3 +29,12 @@ def test_a_traceback_keeps_its_lines() -> None:
     lines = OneLineFormatter("%(message)s").format(failed).split("\n")
     assert lines[:2] == ["a request has failed", "Traceback (most recent call last):"]
     assert lines[-1].startswith("ValueError: ")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")
+def test_a_record_that_the_disk_has_no_room_for_is_lost_without_a_word(capfd: pytest.CaptureFixture[str]) -> None:
+    handler = LosingFileHandler("/dev/full", delay=True)
+    handler.handle(record("lost"))
+    with pytest.raises(OSError, match="No space"):
+        handler.close()
+    assert capfd.readouterr() == ("", "")

@@ -24,6 +24,7 @@ from agentlaunch.errors import MachineError, UserError
 from agentlaunch.shim.protocol import OpenSession
 from agentlaunch.system.dirs import usage_path
 from agentlaunch.system.files import make_private_dir, open_log
+from agentlaunch.system.log_lines import LosingFileHandler, OneLineFormatter
 
 TOKEN_VARIABLE = "AGENTLAUNCH_TOKEN"  # noqa: S105 - a variable's name
 
@@ -135,11 +136,11 @@ def logging_to(path: Path) -> Iterator[None]:
     try:
         make_private_dir(path.parent)
         os.close(open_log(path, os.O_APPEND))  # logging would make it as the umask says
-        handler = logging.FileHandler(path, encoding="utf-8")
+        handler = LosingFileHandler(path, encoding="utf-8")
     except (MachineError, OSError):
         handler = logging.NullHandler()
     handler.setLevel(logging.WARNING)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(OneLineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.addHandler(handler)
     try:

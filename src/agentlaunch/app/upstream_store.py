@@ -129,7 +129,7 @@ def remove_upstream(name: str, dirs: Dirs) -> None:
 def _read(path: Path) -> str:
     try:
         return path.read_text("utf-8-sig")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ""
     except UnicodeDecodeError as error:
         raise _bad(path, "is not UTF-8") from error
@@ -209,7 +209,11 @@ class _Table:
             raise self._wrong(f"`{self.name}` cannot be the name of an upstream")
         from agentlaunch.upstreams.kind import load_kind, normalize_url
 
-        kind = load_kind(self._text("kind")).name
+        kind = self._text("kind")
+        try:
+            load_kind(kind)
+        except UserError as error:
+            raise self._wrong(f"{error.message}, which `{self.name}` has; {error.hint}") from error
         return StoredUpstream(
             name=self.name,
             kind=kind,

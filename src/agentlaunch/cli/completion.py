@@ -6,10 +6,12 @@ from typing import Annotated
 
 import typer
 
+from agentlaunch.cli.launch import JsonFlag
+
 ShellArgument = Annotated[str, typer.Argument(metavar="[bash|zsh|fish|powershell]", help="The shell to teach.")]
 
 
-def completion(shell: ShellArgument) -> None:
+def completion(shell: ShellArgument, json: JsonFlag = False) -> None:
     """Print the script that completes commands, options, agents, models and upstreams. docs/completion.md says where
     each shell wants it."""
     from agentlaunch.cli import render
@@ -20,4 +22,8 @@ def completion(shell: ShellArgument) -> None:
     script = SHELLS.get(shell)
     if script is None:
         raise UserError("unknown-shell", f"no completion for `{shell}`", f"known: {', '.join(SHELLS)}")
-    render.data(script(all_commands()).removesuffix("\n"))
+    text = script(all_commands()).removesuffix("\n")
+    if json:
+        render.json_result("completion", {"shell": shell, "script": text})
+    else:
+        render.data(text)

@@ -36,7 +36,9 @@ RuntimeOption = Annotated[
     typer.Option(
         "--runtime",
         metavar="R",
-        help="What runs a local model: llamacpp, ollama, or a server that runs already: lmstudio, vllm, jan, ...",
+        help="What runs a local model: llamacpp (the best of llama-server and embedded), llama-server, embedded, "
+        "ollama, or a server that runs already: lmstudio, llamacpp-server, vllm, mlx, jan, koboldcpp, textgen, "
+        "localai, docker.",
     ),
 ]
 UpstreamOption = Annotated[

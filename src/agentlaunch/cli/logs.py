@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
+from agentlaunch.cli.launch import JsonFlag
+
 Kind = Annotated[str, typer.Argument(metavar="[shim|engine]", help="The local server's log, or the newest model's.")]
 Count = Annotated[int, typer.Option("-n", "--lines", min=0, metavar="N", help="How many lines.")]
 Follow = Annotated[bool, typer.Option("-f", "--follow", help="Go on with what is added, until Ctrl-C.")]
 
 
-def logs(kind: Kind = "shim", lines: Count = 40, follow: Follow = False) -> None:
+def logs(kind: Kind = "shim", lines: Count = 40, follow: Follow = False, json: JsonFlag = False) -> None:
     """Show the end of a log."""
     from os import environ
     from time import sleep
@@ -23,8 +25,13 @@ def logs(kind: Kind = "shim", lines: Count = 40, follow: Follow = False) -> None
 
     if kind not in ("shim", "engine"):
         raise UserError("unknown-log", f"unknown log `{kind}`", "known: shim, engine")
+    if follow and json:
+        raise UserError("usage", "`--json` is one object, and `--follow` has no end", "give one of them")
     path = logs.find_log("shim" if kind == "shim" else "engine", find_dirs(environ))
     found, position = logs.last_lines(path, lines)
+    if json:
+        render.json_result("logs", {"log": kind, "path": str(path), "lines": list(found)})
+        return
     for line in found:
         render.data(line)
     if follow:

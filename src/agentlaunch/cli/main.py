@@ -158,15 +158,22 @@ def load_command(name: str, target: str, *, is_agent: bool) -> TyperCommand:
     from typer.core import TyperCommand
     from typer.main import get_command
 
+    from agentlaunch.cli.help_page import GroupedCommand, narrow_page
+
     module, _, function = target.partition(":")
     callback: Callable[..., None] = getattr(import_module(module), function)
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     metavar = "[OPTIONS] [-- AGENT ARGS...]" if is_agent else "[OPTIONS]"
     app.command(
         name,
+        cls=GroupedCommand,
         options_metavar=metavar,
         help=_agent_help(name) if is_agent else None,
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        context_settings={
+            "help_option_names": ["-h", "--help"],
+            "max_content_width": 100,
+            "terminal_width": narrow_page(),
+        },
     )(callback)
     command = get_command(app)
     if not isinstance(command, TyperCommand):
@@ -194,9 +201,12 @@ def _find(name: str) -> tuple[str, str]:
 
 def overview() -> str:
     """The help of the bare command, from the two tables."""
-    from agentlaunch.cli.overview import overview_text
+    from shutil import get_terminal_size
 
-    return overview_text({name: line for name, (_, line) in COMMANDS.items()})
+    from agentlaunch.cli.overview import COLUMNS, overview_text
+
+    lines = {name: line for name, (_, line) in COMMANDS.items()}
+    return overview_text(lines, min(COLUMNS, get_terminal_size().columns))
 
 
 def _agent_help(name: str) -> str:

@@ -21,17 +21,23 @@ _USAGE = """\
 Usage: agentlaunch AGENT [--model M] [OPTIONS] [-- AGENT ARGS...]
        agentlaunch COMMAND [OPTIONS]
        agentlaunch                          choose agent and model from lists"""
-_OPTIONS = "  --version, --help; a command's own: agentlaunch claude --help"
+_NARROW_USAGE = """\
+Usage: agentlaunch AGENT [--model M]
+       agentlaunch COMMAND [OPTIONS]
+       agentlaunch"""
+_OPTIONS = "--version, --help; a command's own: agentlaunch claude --help"
 
 
-def overview_text(commands: Mapping[str, str]) -> str:
-    """The whole help; `commands` are the names and lines of our own commands."""
+def overview_text(commands: Mapping[str, str], columns: int = COLUMNS) -> str:
+    """The whole help, `columns` wide; `commands` are the names and lines of our own commands."""
     width = max(len(name) for name in commands) + 2
-    parts = [_USAGE]
+    parts = [_USAGE if columns >= max(map(len, _USAGE.splitlines())) else _NARROW_USAGE]
     for title, names in grouped(commands).items():
-        lines = [f"  {name.ljust(width)}{commands[name]}" for name in names]
-        parts.append("\n".join([f"{title}:", *(_agent_lines(width) if title == "Launch" else ()), *lines]))
-    return "\n\n".join([*parts, f"Options:\n{_OPTIONS}"])
+        told = {"AGENT": f"Launch one on a model: {', '.join(AGENTS)}."} if title == "Launch" else {}
+        told |= {name: commands[name] for name in names}
+        lines = [line for name, text in told.items() for line in _entry(name.ljust(width), text, columns)]
+        parts.append("\n".join([f"{title}:", *lines]))
+    return "\n\n".join([*parts, "\n".join(["Options:", *_entry("", _OPTIONS, columns)])])
 
 
 def grouped(commands: Iterable[str]) -> dict[str, list[str]]:
@@ -43,11 +49,10 @@ def grouped(commands: Iterable[str]) -> dict[str, list[str]]:
     return groups
 
 
-def _agent_lines(width: int) -> list[str]:
-    """The agents, on as few lines as they take."""
-    first = f"  {'AGENT'.ljust(width)}"
-    text = f"Launch one on a model: {', '.join(AGENTS)}."
-    return wrap(text, COLUMNS, initial_indent=first, subsequent_indent=" " * len(first))
+def _entry(name: str, text: str, columns: int) -> list[str]:
+    """A name and its text beside it, on as few lines as they take."""
+    first = f"  {name}"
+    return wrap(text, max(columns, len(first) + 20), initial_indent=first, subsequent_indent=" " * len(first))
 
 
 def agent_help(name: str) -> str:

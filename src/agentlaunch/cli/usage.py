@@ -10,7 +10,9 @@ from agentlaunch.cli.launch import JsonFlag
 from agentlaunch.core.metering import Grouping
 from agentlaunch.errors import UserError
 
-ByOption = Annotated[Grouping, typer.Option("--by", help="What to add up by.")]
+ByOption = Annotated[
+    Grouping, typer.Option("--by", metavar="WHAT", help="Add up by day, model, project, agent or upstream.")
+]
 DaysOption = Annotated[
     int | None, typer.Option("--days", min=1, metavar="N", help="The last N days, today among them. Default: 30.")
 ]

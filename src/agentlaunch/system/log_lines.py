@@ -7,6 +7,13 @@ import logging
 from agentlaunch.core.terminal_text import one_line
 
 
+class LosingFileHandler(logging.FileHandler):
+    """A log file that loses what the disk has no room for: no record is worth a traceback on the user's screen."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Nothing."""
+
+
 class OneLineFormatter(logging.Formatter):
     """A message takes one line, whatever is in it; a traceback behind it keeps its lines."""
 
