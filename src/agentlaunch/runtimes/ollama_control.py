@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from agentlaunch.core.addresses import is_near
 from agentlaunch.errors import AgentlaunchError, MachineError, RemoteError, UserError
 from agentlaunch.runtimes.ollama_address import OllamaAddress
 
@@ -64,10 +63,12 @@ class OllamaControl:
         """The server's version, None when nobody listens. The package has no call for it."""
         import httpx
 
+        from agentlaunch.system.outbound import AsyncOutboundTransport
+
         async with self._within(self._limit_s):
             if self._http is None:
                 self._http = httpx.AsyncClient(
-                    headers=self.address.headers, transport=self._transport(), timeout=self._limit_s
+                    headers=self.address.headers, transport=AsyncOutboundTransport(), timeout=self._limit_s
                 )
             try:
                 answer = await self._http.get(f"{self.address.base_url}/api/version")
@@ -166,6 +167,8 @@ class OllamaControl:
     async def _within(self, limit_s: float) -> AsyncIterator[None]:
         import httpx
 
+        from agentlaunch.system.outbound import PROXY_HINT, UnusableProxy
+
         url = self.address.base_url
         try:
             async with asyncio.timeout(limit_s):
@@ -175,6 +178,8 @@ class OllamaControl:
             raise self._blame("ollama-wedged", what, "restart it, then again; `ollama ps` should answer") from error
         except ConnectionError as error:
             raise self._server_error("cannot be reached") from error
+        except UnusableProxy as error:
+            raise MachineError("bad-proxy", f"the Ollama at `{url}` cannot be asked: {error}", PROXY_HINT) from error
         except httpx.HTTPError as error:
             raise self._server_error("broke the connection off") from error
         except ValueError as error:
@@ -189,17 +194,13 @@ class OllamaControl:
         kind = MachineError if self.address.is_local else RemoteError
         return kind(code, message, hint)
 
-    def _transport(self) -> httpx.AsyncHTTPTransport | None:
-        """One of its own for a near server: httpx then uses no proxy of the environment, but its certificates."""
-        import httpx
-
-        return httpx.AsyncHTTPTransport() if is_near(self.address.base_url) else None
-
     async def _connected(self) -> ollama.AsyncClient:
         if self._client is None:
             package = await asyncio.to_thread(import_module, "ollama")
+            from agentlaunch.system.outbound import AsyncOutboundTransport  # httpx is loaded by now
+
             self._client = package.AsyncClient(
-                self.address.base_url, headers=self.address.headers, transport=self._transport()
+                self.address.base_url, headers=self.address.headers, transport=AsyncOutboundTransport()
             )
         client: ollama.AsyncClient = self._client
         return client

@@ -16,6 +16,7 @@ from agentlaunch.core.egress import leak_in
 from agentlaunch.core.endpoint import Endpoint
 from agentlaunch.core.ir import ChatFault, ErrorKind
 from agentlaunch.core.policy import Caps
+from agentlaunch.system.outbound import AsyncOutboundTransport, UnusableProxy, certificates
 
 CONNECT_TIMEOUT_S = 5.0
 WRITE_TIMEOUT_S = 60.0
@@ -135,13 +136,13 @@ class UpstreamClient:
 
     def _near_transport(self) -> httpx.AsyncHTTPTransport:
         if self._near is None:
-            # The environment names no proxy to a transport, only certificates: SSL_CERT_FILE.
-            self._near = httpx.AsyncHTTPTransport(trust_env=True, limits=_LIMITS)
+            # The environment names no proxy to a transport, only certificates.
+            self._near = httpx.AsyncHTTPTransport(verify=certificates(), limits=_LIMITS)
         return self._near
 
     def _far_client(self) -> httpx.AsyncClient:
         if self._far is None:
-            self._far = httpx.AsyncClient(trust_env=True, limits=_LIMITS)
+            self._far = httpx.AsyncClient(transport=AsyncOutboundTransport(_LIMITS))
         return self._far
 
 
@@ -211,6 +212,10 @@ def _fault(endpoint: Endpoint, error: httpx.HTTPError) -> ChatFault:
             reason = "cannot be reached: is it running?"
         case httpx.ReadError() | httpx.WriteError() | httpx.RemoteProtocolError():
             reason = "closed the connection before its answer was whole"
+        case UnusableProxy():
+            reason = f"cannot be asked: {error}"
+        case httpx.ProxyError():
+            reason = "cannot be reached through the proxy: look at HTTPS_PROXY and ALL_PROXY"
         case _:
             reason = f"cannot be asked ({type(error).__name__})"
     return ChatFault(ErrorKind.UNAVAILABLE, f"the upstream `{endpoint.name}` {reason}")

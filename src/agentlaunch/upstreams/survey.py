@@ -10,7 +10,7 @@ from typing import TypeAlias
 import httpx
 import msgspec
 
-from agentlaunch.core.addresses import is_near
+from agentlaunch.system.outbound import OutboundTransport, UnusableProxy
 from agentlaunch.upstreams.kind import UpstreamKind
 from agentlaunch.upstreams.listing import Listing, ModelFacts
 
@@ -53,8 +53,7 @@ def ask_models(kind: UpstreamKind, base_url: str, headers: Mapping[str, str]) ->
     """
     timeout = httpx.Timeout(SILENCE_S, connect=CONNECT_TIMEOUT_S)
     found: Survey = Unlisted(Reach.NO_LIST, "lists no models")
-    transport = httpx.HTTPTransport() if is_near(base_url) else None  # with one given, httpx uses no proxy
-    with httpx.Client(timeout=timeout, transport=transport) as client:
+    with httpx.Client(timeout=timeout, transport=OutboundTransport()) as client:
         for listing in kind.listings:
             found = _ask(client, base_url + listing.path, headers, listing)
             if isinstance(found, Listed) or found.reach is Reach.SILENT:
@@ -68,6 +67,10 @@ def _ask(client: httpx.Client, url: str, headers: Mapping[str, str], listing: Li
             body = _read(response)
     except httpx.TimeoutException:
         return Unlisted(Reach.SILENT, f"did not answer within {SILENCE_S:.0f} s")
+    except UnusableProxy as error:
+        return Unlisted(Reach.SILENT, f"cannot be asked: {error}")
+    except httpx.ProxyError:
+        return Unlisted(Reach.SILENT, "cannot be reached through the proxy: look at HTTPS_PROXY and ALL_PROXY")
     except httpx.HTTPError:  # its text may quote a header
         return Unlisted(Reach.SILENT, "cannot be reached")
     match response.status_code:

@@ -16,9 +16,17 @@ import httpx
 from agentlaunch.core.weight_names import RepositoryFile
 from agentlaunch.errors import MachineError, RemoteError
 from agentlaunch.system.locks import FileLock
+from agentlaunch.system.outbound import OutboundTransport, UnusableProxy
 from agentlaunch.weights import hub_cache
 from agentlaunch.weights.hub_cache import CachePlace, cache_place
-from agentlaunch.weights.hugging_face import REVISION, RepositoryListing, file_url, refusal, request_headers
+from agentlaunch.weights.hugging_face import (
+    REVISION,
+    RepositoryListing,
+    file_url,
+    refusal,
+    request_headers,
+    unreachable,
+)
 from agentlaunch.weights.progress import OnProgress, Progress, Stage, size_text
 from agentlaunch.weights.sink import Sink, opened
 
@@ -69,7 +77,7 @@ def fetch(order: FetchOrder, on_progress: OnProgress) -> tuple[Path, ...]:
     check_room(order)
     tally = _Tally(order.places, on_progress)
     timeout = httpx.Timeout(order.patience.silence_s, connect=order.patience.connect_s)
-    with httpx.Client(timeout=timeout, follow_redirects=True) as client:
+    with httpx.Client(timeout=timeout, follow_redirects=True, transport=OutboundTransport()) as client:
         for file, place in zip(order.files, order.places, strict=True):
             _ensure(file, place, order, _Line(client, tally))
             tally.end(place)
@@ -187,6 +195,8 @@ def _stream_once(file: RepositoryFile, sink: Sink, order: FetchOrder, line: _Lin
                     raise _wrong_length(file, order)
                 sink.write(chunk)
                 line.tally.tell("fetching", sink.size_bytes)
+    except UnusableProxy as error:
+        raise unreachable(order.settings.endpoint, error) from error
     except (httpx.TransportError, httpx.TooManyRedirects) as error:
         return " ".join(str(error).split())[:120] or type(error).__name__
     return "the connection was closed"

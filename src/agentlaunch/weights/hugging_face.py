@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
@@ -50,10 +51,11 @@ def list_repository(repository: str, settings: HubSettings) -> RepositoryListing
     except ImportError as missing:
         raise MachineError("hub-missing", "downloads need the package `huggingface_hub`", _INSTALL) from missing
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
-    api = HfApi(endpoint=settings.endpoint, token=settings.token or False)
     # The error's own bases are those of the HTTP library that this version of huggingface_hub is built on: requests,
     # httpx or another; connection failures derive from them.
     failures = cast("tuple[type[Exception], ...]", (*HfHubHTTPError.__bases__, OSError))
+    _go_our_way(settings.endpoint, failures[0].__module__.partition(".")[0])
+    api = HfApi(endpoint=settings.endpoint, token=settings.token or False)
     try:
         info = api.model_info(repository, revision=REVISION, files_metadata=True, timeout=ANSWER_LIMIT_S)
     except HFValidationError as bad:
@@ -65,6 +67,30 @@ def list_repository(repository: str, settings: HubSettings) -> RepositoryListing
     except failures as error:
         raise unreachable(settings.endpoint, error) from error
     return RepositoryListing(repository, _commit(info, settings), tuple(_files(info, settings)))
+
+
+def _go_our_way(endpoint: str, http_library: str) -> None:
+    """Have huggingface_hub take the proxy and the certificates that every request of ours takes.
+
+    By itself it fails over a SOCKS proxy that no request of it needs, over an IPv6 network in NO_PROXY, and over an
+    SSL_CERT_FILE that is gone. Versions before 1.0 are built on requests, which does not. Raises RemoteError
+    `hub-unreachable` for a proxy that cannot be used.
+    """
+    import huggingface_hub
+
+    from agentlaunch.system.outbound import UnusableProxy, certificates, machine_proxies, usable_proxy
+
+    try:
+        proxy = usable_proxy(endpoint, machine_proxies()) or None
+    except UnusableProxy as error:
+        raise unreachable(endpoint, error) from error
+    set_factory = getattr(huggingface_hub, "set_client_factory", None)
+    if set_factory is None:
+        return
+    make = import_module(http_library).Client
+    set_factory(
+        lambda: make(proxy=proxy, verify=certificates(), trust_env=False, follow_redirects=True, timeout=ANSWER_LIMIT_S)
+    )
 
 
 def check_endpoint(endpoint: str) -> None:
@@ -132,8 +158,12 @@ def offline(what: str) -> RemoteError:
 
 def unreachable(endpoint: str, error: Exception) -> RemoteError:
     """Nobody answers."""
+    from agentlaunch.system.outbound import PROXY_HINT, UnusableProxy
+
     words = " ".join(str(error).split())[:160]
     hint = "is this machine online? A proxy is told by HTTPS_PROXY, a mirror by HF_ENDPOINT"
+    if isinstance(error, UnusableProxy):
+        hint = PROXY_HINT
     return RemoteError("hub-unreachable", f"cannot reach `{endpoint}`: {words or type(error).__name__}", hint)
 
 

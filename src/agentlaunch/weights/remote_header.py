@@ -7,6 +7,7 @@ import httpx
 from agentlaunch.core.gguf import GgufError, GgufHeader, parse_gguf
 from agentlaunch.core.weight_names import RepositoryFile
 from agentlaunch.errors import RemoteError
+from agentlaunch.system.outbound import OutboundTransport
 from agentlaunch.weights.hub_settings import HubSettings
 from agentlaunch.weights.hugging_face import RepositoryListing, file_url, refusal, request_headers, unreachable
 
@@ -18,7 +19,7 @@ SILENCE_S = 30.0
 def read_remote_header(listing: RepositoryListing, file: RepositoryFile, settings: HubSettings) -> GgufHeader:
     """The header. Raises what `weights.hugging_face.refusal` tells, RemoteError `hub-unreachable`, and `bad-header` for
     bytes that are none."""
-    with httpx.Client(timeout=SILENCE_S, follow_redirects=True) as client:
+    with httpx.Client(timeout=SILENCE_S, follow_redirects=True, transport=OutboundTransport()) as client:
         source = _Source(client, listing, file, settings)
         try:
             return parse_gguf(source.read)
