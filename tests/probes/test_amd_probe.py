@@ -64,20 +64,20 @@ def test_unknown_graphics_with_exactly_2_gib_are_a_processors() -> None:
 @pytest.mark.report("B207")
 def test_an_apu_counts_its_carve_out_and_what_it_may_take_of_the_system() -> None:
     files = strix_halo(512 * MIB, 62 * GIB)
-    gpu = Gpu("AMD Radeon 8060S", "amd", 512 * MIB + 62 * GIB, 512 * MIB + 62 * GIB, unified=True)
+    gpu = Gpu("AMD Radeon 8060S", "amd", 512 * MIB + 62 * GIB, 512 * MIB + 62 * GIB, None, None, True, 512 * MIB)
     assert probe(files, 124, 110) == Findings(gpus=(gpu,))
 
 
 @pytest.mark.report("B211")
 def test_an_apu_never_counts_more_memory_than_the_machine_has() -> None:
     files = strix_halo(8589934592, 133143986176)
-    gpu = Gpu("AMD Radeon 8060S", "amd", 8 * GIB + 119 * GIB, 8 * GIB + 100 * GIB, unified=True)
+    gpu = Gpu("AMD Radeon 8060S", "amd", 8 * GIB + 119 * GIB, 8 * GIB + 100 * GIB, None, None, True, 8 * GIB)
     assert probe(files, 119, 100) == Findings(gpus=(gpu,))
 
 
 def test_an_apu_with_a_large_carve_out_is_not_a_card() -> None:
     files = strix_halo(96 * GIB, 16 * GIB, mem_info_vram_used=str(1 * GIB), mem_info_gtt_used=str(1 * GIB))
-    gpu = Gpu("AMD Radeon 8060S", "amd", 96 * GIB + 16 * GIB, 95 * GIB + 15 * GIB, unified=True)
+    gpu = Gpu("AMD Radeon 8060S", "amd", 96 * GIB + 16 * GIB, 95 * GIB + 15 * GIB, None, None, True, 96 * GIB)
     assert probe(files, 31, 20) == Findings(gpus=(gpu,))
 
 
@@ -87,7 +87,7 @@ def test_unnamed_graphics_with_enough_compute_units_count() -> None:
     files = pci("0000:c5:00.0", "1002:1234:c1", **{**RAPHAEL, "mem_info_vram_total": str(4 * GIB)})
     files["/sys/class/kfd/kfd/topology/nodes/1/properties"] = node
     files["/sys/class/kfd/kfd/topology/nodes/0/properties"] = captured("kfd_processor.txt")
-    gpu = Gpu("AMD GPU 1002:1234", "amd", 20 * GIB, 20 * GIB, unified=True)
+    gpu = Gpu("AMD GPU 1002:1234", "amd", 20 * GIB, 20 * GIB, None, None, True, 4 * GIB)
     assert probe(files) == Findings(gpus=(gpu,))
 
 
@@ -163,3 +163,38 @@ def test_libdrms_list_is_read_with_tabs_and_blanks() -> None:
 
 def test_a_machine_without_amd_has_nothing_to_tell() -> None:
     assert probe({}) == Findings()
+
+
+def test_a_card_that_the_host_has_not_passed_on_to_a_container_does_not_count() -> None:
+    hidden = XTX | {"/.dockerenv": ""}
+    note = "The host has an AMD GPU; a container sees it with --device /dev/kfd --device /dev/dri."
+    assert probe(hidden) == Findings(notes=(note,))
+    assert probe(hidden | {"/dev/dri/renderD128": ""}) == probe(XTX)
+    small = pci("0000:11:00.0", "1002:164e:c9", **RAPHAEL) | {"/.dockerenv": ""}
+    assert probe(small) == Findings()
+
+
+@pytest.mark.parametrize(
+    ("variables", "kept", "note"),
+    [
+        ({"HIP_VISIBLE_DEVICES": "-1"}, [], "HIP_VISIBLE_DEVICES=`-1` leaves 0 of 2 AMD GPUs."),
+        ({"ROCR_VISIBLE_DEVICES": ""}, [], "ROCR_VISIBLE_DEVICES=`` leaves 0 of 2 AMD GPUs."),
+        ({"HIP_VISIBLE_DEVICES": "1, 0"}, ["AMD Radeon PRO W7800", "AMD Radeon RX 7900 XTX"], ""),
+        (
+            {"HIP_VISIBLE_DEVICES": "1,9,0"},
+            ["AMD Radeon PRO W7800"],
+            "HIP_VISIBLE_DEVICES=`1,9,0` leaves 1 of 2 AMD GPUs.",
+        ),
+        (
+            {"ROCR_VISIBLE_DEVICES": "1", "HIP_VISIBLE_DEVICES": "0"},
+            ["AMD Radeon PRO W7800"],
+            "ROCR_VISIBLE_DEVICES=`1` leaves 1 of 2 AMD GPUs.",
+        ),
+        ({"ROCR_VISIBLE_DEVICES": "GPU-c1a5d7"}, ["AMD Radeon RX 7900 XTX", "AMD Radeon PRO W7800"], ""),
+    ],
+)
+def test_rocms_own_variables_hide_cards(variables: dict[str, str], kept: list[str], note: str) -> None:
+    second = pci("0000:04:00.0", "1002:745e:00", uevent="DRIVER=amdgpu", mem_info_vram_total=str(32 * GIB))
+    found = AmdProbe().probe(RecordedMachine(files=XTX | second, environment=variables))
+    assert isinstance(found, Findings)
+    assert ([gpu.name for gpu in found.gpus], found.notes) == (kept, (note,) if note else ())

@@ -6,7 +6,7 @@ import pytest
 from tests.probes.recorded import GIB, MIB, RecordedMachine, captured
 
 from agentlaunch.core.hardware import Gpu
-from agentlaunch.probes.apple import AppleProbe, default_working_set_bytes
+from agentlaunch.probes.apple import ROSETTA, AppleProbe, default_working_set_bytes
 from agentlaunch.probes.base import Findings, ProbeFailed, ProbeResult
 from agentlaunch.system.machine import CommandTimedOut, SystemMemory
 
@@ -69,3 +69,10 @@ def test_a_silent_sysctl_is_told() -> None:
     machine = RecordedMachine(os="darwin", commands={"/usr/sbin/sysctl": CommandTimedOut("sysctl", 1.0)})
     assert AppleProbe().probe(machine) == ProbeFailed("sysctl did not answer: the Apple GPU is not known.")
     assert probe("", 16, 8) == ProbeFailed("sysctl names no Apple chip and memory: the GPU is not known.")
+
+
+def test_a_program_for_intel_processors_on_an_apple_chip_sees_the_chips_memory() -> None:
+    text = captured("sysctl_m4.txt").replace("Apple M4", "VirtualApple @ 2.50GHz processor")
+    found = probe(text, 16, 8)
+    gpu = Gpu("Apple silicon", "apple", 16 * GIB * 2 // 3, 8 * GIB, unified=True)
+    assert found == Findings(gpus=(gpu,), notes=(ROSETTA,))

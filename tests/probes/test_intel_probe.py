@@ -79,3 +79,10 @@ def test_a_window_is_its_end_less_its_start() -> None:
     assert parse_resource(WINDOWS_16_GIB, 2) == 16 * GIB
     assert parse_resource(WINDOWS_16_GIB, 1) is None
     assert parse_resource(WINDOWS_16_GIB, 9) is None
+
+
+def test_a_card_that_the_host_has_not_passed_on_to_a_container_does_not_count() -> None:
+    card = pci("0000:03:00.0", "8086:e20b:00", uevent="DRIVER=xe")
+    note = "The host has an Intel GPU; a container sees it with --device /dev/dri."
+    assert probe(card | {"/.dockerenv": ""}) == Findings(notes=(note,))
+    assert probe(card | {"/.dockerenv": "", "/dev/dri/renderD128": ""}) == probe(card)

@@ -100,3 +100,30 @@ def test_ancestors_go_from_inside_to_the_root_and_never_above_it() -> None:
     assert ancestors("/r", "/a/b") == ("/r/a/b", "/r/a", "/r")
     assert ancestors("/r", "/../../a") == ("/r/a", "/r")
     assert ancestors("/r", "/") == ("/r",)
+
+
+ARC = "name  type data\nc_min  4    2147483648\nsize   4    {size}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "available_bytes"),
+    [
+        (ARC.format(size=10 * GIB), 58 * GIB),
+        (ARC.format(size=100 * GIB), 64 * GIB),
+        (ARC.format(size=GIB), 50 * GIB),
+        ("size 4", 50 * GIB),
+    ],
+)
+def test_zfs_cache_is_available_above_its_least_size(text: str, available_bytes: int) -> None:
+    found = read_memory(machine(**{"proc/spl/kstat/zfs/arcstats": text}))
+    assert found == Memory(64 * GIB, available_bytes)
+
+
+def test_zfs_cache_of_the_host_does_not_widen_a_containers_limit() -> None:
+    files = {
+        "proc/spl/kstat/zfs/arcstats": ARC.format(size=10 * GIB),
+        "proc/self/cgroup": "0::/\n",
+        "sys/fs/cgroup/memory.max": f"{8 * GIB}\n",
+        "sys/fs/cgroup/memory.current": f"{GIB}\n",
+    }
+    assert read_memory(machine(**files)) == Memory(8 * GIB, 7 * GIB)

@@ -127,9 +127,7 @@ def test_an_old_driver_is_asked_again_without_mig() -> None:
 
 
 def test_a_card_that_tells_no_memory_is_a_note() -> None:
-    found = NvidiaProbe().probe(
-        smi("GPU-1f0b, NVIDIA GeForce RTX 4090, [GPU requires reset], [Unknown Error], [N/A]\n")
-    )
+    found = NvidiaProbe().probe(smi("GPU-1f0b, NVIDIA GeForce RTX 4090, [N/A], [N/A], [N/A]\n"))
     note = "The driver tells no memory for `NVIDIA GeForce RTX 4090`; it is not counted. Say it with --vram GB."
     assert found == Findings(notes=(note,))
 
@@ -189,7 +187,7 @@ def test_a_card_without_nvidias_driver_is_told() -> None:
 def test_in_wsl_without_a_driver_the_memory_of_the_system_is_not_the_cards() -> None:
     files = {"/proc/sys/kernel/osrelease": "5.15.167.4-microsoft-standard-WSL2\n", "/dev/dxg": ""}
     assert NvidiaProbe().probe(RecordedMachine(files=files)) == ProbeFailed(
-        "WSL shares a GPU of Windows, but nvidia-smi is not there; update the driver in Windows."
+        "WSL shares a GPU of Windows, but nvidia-smi is not there; if it is NVIDIA's, update the driver in Windows."
     )
 
 
@@ -204,7 +202,7 @@ def test_a_machine_without_nvidia_has_nothing_to_tell() -> None:
         ("24564 MiB", 24564 * MIB),
         ("24564,00", 24564 * MIB),
         ("24564.5 MiB", 24564 * MIB),
-        ("0", None),
+        ("0", 0),
         ("", None),
         ("[N/A]", None),
         ("[Not Supported]", None),
@@ -226,3 +224,82 @@ def test_the_list_names_the_instances_of_each_card() -> None:
     assert {uuid: [entry.total_bytes for entry in entries] for uuid, entries in listed.items()} == {
         "GPU-7fdaf0a5-179b-f636-d15d-daf243e3ff16": [10 * 10**9, 40 * 10**9, 10 * 10**9]
     }
+
+
+DAMAGED = "An NVIDIA GPU reports a damaged infoROM (nvidia-smi); it is counted, and its maker should hear of it."
+LOST = "An NVIDIA GPU has dropped off the bus; restart the machine, and look at its power and its slot."
+ROW = "GPU-1f0b, NVIDIA GeForce RTX 3090, 24576, 24131, [N/A]\n"
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "talk", "note"),
+    [
+        (14, "WARNING: infoROM is corrupted at gpu 0000:00:1E.0\n", DAMAGED),
+        (15, "Unable to determine the device handle for GPU0000:0A:00.0: Unknown Error\n", LOST),
+        (15, "Unable to determine the device handle for GPU 0000:0A:00.0: GPU is lost.  Reboot the system\n", LOST),
+    ],
+)
+def test_trouble_with_one_card_leaves_those_that_are_listed(exit_code: int, talk: str, note: str) -> None:
+    ended = CommandEnded(exit_code, ROW + talk)
+    found = NvidiaProbe().probe(RecordedMachine(commands={"nvidia-smi": ended}))
+    assert found == Findings(gpus=(RTX_3090,), notes=(note,))
+
+
+def test_a_lost_card_alone_says_what_to_do() -> None:
+    text = "Unable to determine the device handle for GPU 0000:0A:00.0: GPU is lost.  Reboot the system\n"
+    assert NvidiaProbe().probe(RecordedMachine(commands={"nvidia-smi": CommandEnded(15, text)})) == ProbeFailed(LOST)
+
+
+@pytest.mark.parametrize("arch", ["x86_64", "arm64"])
+@pytest.mark.parametrize("said", ["[GPU requires reset]", "[Unknown Error]", "ERR!", "[GPU is lost]"])
+def test_a_card_that_does_not_answer_is_never_taken_for_one_in_the_systems_memory(arch: str, said: str) -> None:
+    found = NvidiaProbe().probe(smi(f"GPU-1f0b, NVIDIA A100-PCIE-40GB, {said}, {said}, Disabled\n", arch=arch))
+    note = f"`NVIDIA A100-PCIE-40GB` does not answer ({said}); nvidia-smi --gpu-reset, or restart the machine."
+    assert found == Findings(notes=(note,))
+
+
+def test_a_full_card_has_nothing_free_and_is_not_one_that_does_not_tell() -> None:
+    full, untold = (ROW.replace("24131", free) for free in ("0", "[N/A]"))
+    assert parse_nvidia_smi(full + untold) == (
+        NvidiaDevice("GPU-1f0b", "NVIDIA GeForce RTX 3090", 24576 * MIB, 0),
+        NvidiaDevice("GPU-1f0b", "NVIDIA GeForce RTX 3090", 24576 * MIB, None),
+    )
+
+
+@pytest.mark.parametrize("text", [ROW.replace("GPU-1f0b", "[N/A]"), "\ufeff" + ROW.replace("\n", "\r\n")])
+def test_a_row_counts_without_its_uuid_and_behind_a_byte_order_mark(text: str) -> None:
+    assert NvidiaProbe().probe(smi(text)) == Findings(gpus=(RTX_3090,))
+
+
+@pytest.mark.parametrize(
+    ("driver", "more", "reason"),
+    [
+        ("vfio-pci", [], "An NVIDIA GPU is set aside for a virtual machine (vfio-pci) and not counted."),
+        (
+            "nvidia",
+            [],
+            "NVIDIA's driver is loaded, but nvidia-smi is not there; install it (Debian: apt install nvidia-smi).",
+        ),
+        (
+            "nvidia",
+            ["/.dockerenv"],
+            "The host has an NVIDIA GPU that this container does not see; start it with --gpus all.",
+        ),
+    ],
+)
+def test_a_card_that_no_tool_answers_for_says_why(driver: str, more: list[str], reason: str) -> None:
+    files = pci("0000:01:00.0", "10de:2204:a1", uevent=f"DRIVER={driver}") | dict.fromkeys(more, "")
+    assert NvidiaProbe().probe(RecordedMachine(files=files)) == ProbeFailed(reason)
+
+
+@pytest.mark.parametrize(("order", "is_told"), [("", True), ("FASTEST_FIRST", True), ("PCI_BUS_ID", False)])
+def test_numbers_of_different_cards_are_told_to_depend_on_cudas_order(order: str, is_told: bool) -> None:
+    text = ROW + "GPU-2f0b, NVIDIA GeForce GTX 1050, 2048, 2000, [N/A]\n"
+    found = NvidiaProbe().probe(smi(text, environment={"CUDA_VISIBLE_DEVICES": "1", "CUDA_DEVICE_ORDER": order}))
+    assert isinstance(found, Findings)
+    assert found.gpus == (Gpu("NVIDIA GeForce GTX 1050", "nvidia", 2048 * MIB, 2000 * MIB),)
+    notes = (
+        "CUDA_VISIBLE_DEVICES=`1` leaves 1 of 2 NVIDIA GPUs.",
+        "CUDA numbers the fastest GPU 0 unless CUDA_DEVICE_ORDER=PCI_BUS_ID, as it was read here.",
+    )
+    assert found.notes == notes[: 1 + is_told]

@@ -17,7 +17,7 @@ from agentlaunch.probes.apple import parse_apple
 from agentlaunch.probes.base import ProbeFailed, parse_integer
 from agentlaunch.probes.cpu import CpuInfo, clean_cpu_name, parse_cpu_max, parse_cpuinfo, parse_sysctl
 from agentlaunch.probes.intel import parse_resource
-from agentlaunch.probes.memory import CgroupPaths, ancestors, parse_cgroup, parse_limit, parse_stat
+from agentlaunch.probes.memory import CgroupPaths, ancestors, parse_cgroup, parse_limit, parse_stat, zfs_cache_bytes
 from agentlaunch.probes.nvidia_smi import parse_mebibytes, parse_nvidia_list, parse_nvidia_smi
 from agentlaunch.probes.pci import parse_pci_ids, parse_uevent_driver
 from agentlaunch.probes.qualcomm import adreno_name
@@ -44,6 +44,7 @@ PARSERS: dict[str, tuple[Callable[[str], object], type | tuple[type, ...]]] = {
     "ancestors": (lambda text: ancestors("/r", f"/{text}"), tuple),
     "limit": (parse_limit, (int, type(None))),
     "stat": (lambda text: parse_stat(text, "inactive_file"), int),
+    "zfs": (zfs_cache_bytes, int),
     "integer": (lambda text: parse_integer(text, 0), (int, type(None))),
     "adreno": (adreno_name, str),
     "directx": (lambda text: directx_adapters(parse_registry(text)), tuple),

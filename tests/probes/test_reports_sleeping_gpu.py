@@ -91,3 +91,11 @@ def test_a_gpu_that_must_be_woken_gets_more_time_and_is_asked_once(status: str, 
 def test_a_sleeping_card_without_nvidias_driver_is_told_as_ever() -> None:
     files = card("0000:01:00.0", "suspended", None, driver="nouveau")
     assert isinstance(NvidiaProbe().probe(RecordedMachine(files=files)), ProbeFailed)
+
+
+def test_a_sleeping_card_of_the_host_is_no_card_of_a_container_without_it() -> None:
+    files = card("0000:01:00.0", "suspended", LAPTOP) | {"/.dockerenv": ""}
+    hidden = "The host has an NVIDIA GPU that this container does not see; start it with --gpus all."
+    assert NvidiaProbe().probe(RecordedMachine(files=files)) == ProbeFailed(hidden)
+    passed_on = RecordedMachine(files=files | {"/dev/nvidiactl": ""})
+    assert NvidiaProbe().probe(passed_on) == Findings(gpus=(Gpu(LAPTOP, "nvidia", 8 * GIB),), notes=(NOTE,))

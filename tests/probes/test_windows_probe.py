@@ -33,10 +33,10 @@ def test_dxgis_list_counts_present_cards_and_neither_stale_nor_software_ones() -
 
 def test_an_apu_counts_its_carve_out_and_what_windows_shares() -> None:
     total = 96 * GIB + 15932 * MIB
-    gpu = Gpu("AMD Radeon 8060S Graphics", "amd", total, total, unified=True)
+    gpu = Gpu("AMD Radeon 8060S Graphics", "amd", total, total, None, None, True, 96 * GIB)
     assert probe(captured("directx_strix_halo.txt")) == Findings(gpus=(gpu,))
     small = 512 * MIB + 15932 * MIB
-    expected = Gpu("AMD Radeon 860M Graphics", "amd", small, small, unified=True)
+    expected = Gpu("AMD Radeon 860M Graphics", "amd", small, small, None, None, True, 512 * MIB)
     assert probe(captured("directx_860m.txt")) == Findings(gpus=(expected,))
 
 

@@ -13,6 +13,7 @@ OperatingSystem = Literal["linux", "darwin", "windows"]
 class Gpu:
     """One graphics processor. Unified memory is the system's own, of which `memory_bytes` is what the GPU may use.
 
+    `carve_out_bytes` of those the firmware keeps for the GPU: the system's memory does not count them.
     `bandwidth_gb_s` is in 1e9 bytes a second; `compute_tflops` dense FP16. None: not known.
     """
 
@@ -23,6 +24,7 @@ class Gpu:
     bandwidth_gb_s: float | None = None
     compute_tflops: float | None = None
     unified: bool = False
+    carve_out_bytes: int = 0
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from agentlaunch.probes.amd_kfd import KfdNode, read_kfd
 from agentlaunch.probes.amd_names import amd_name, known_name
 from agentlaunch.probes.amd_rocm_smi import SmiCard, parse_rocm_smi
 from agentlaunch.probes.base import GIB, Findings, ProbeFailed, ProbeResult, parse_integer
+from agentlaunch.probes.container import HIDDEN_AMD, hides_graphics
 from agentlaunch.probes.integrated import is_integrated, is_usable, plain_name, unified_gpu, unused_note
 from agentlaunch.probes.memory import read_memory
 from agentlaunch.probes.pci import PciDevice, display_devices
@@ -45,8 +46,10 @@ class AmdProbe:
         memory = read_memory(machine)
         devices = [device for device in display_devices(machine) if device.vendor == "amd"]
         found = [_classified(machine, device, nodes, memory) for device in devices]
+        if hides_graphics(machine):
+            return Findings(notes=(HIDDEN_AMD,) if any(isinstance(entry, Gpu) for entry in found) else ())
         if any(isinstance(entry, Gpu) for entry in found):
-            return _findings(found)
+            return _findings(_visible(machine, found))
         if not devices and not nodes:
             return Findings()
         return _by_rocm_smi(machine, memory) or _findings(found)
@@ -65,7 +68,8 @@ def apu_gpu(name: str, memory: AmdMemory, system: Memory) -> Gpu:
     """
     total = min(memory.vram_bytes + memory.gtt_bytes, memory.vram_bytes + system.total_bytes)
     gtt_free = min(max(0, memory.gtt_bytes - memory.gtt_used_bytes), system.available_bytes)
-    return unified_gpu(name, "amd", total, max(0, memory.vram_bytes - memory.vram_used_bytes) + gtt_free)
+    vram_free = max(0, memory.vram_bytes - memory.vram_used_bytes)
+    return unified_gpu(name, "amd", total, vram_free + gtt_free, memory.vram_bytes)
 
 
 def read_amd_memory(machine: Machine, folder: str) -> AmdMemory | None:
@@ -103,6 +107,36 @@ def _classified(machine: Machine, device: PciDevice, nodes: tuple[KfdNode, ...],
     if is_usable(name) or (node is not None and node.compute_units >= USABLE_COMPUTE_UNITS):
         return apu_gpu(name, memory, system)
     return unused_note(name)
+
+
+def _visible(machine: Machine, found: list[Gpu | str]) -> list[Gpu | str]:
+    """What ROCR_VISIBLE_DEVICES leaves, and HIP_VISIBLE_DEVICES of that: numbers in the order of the bus.
+
+    Source: AMD's documentation, "GPU isolation techniques". The first invalid entry ends a list, as with CUDA.
+    """
+    kept, notes = list(found), []
+    for name in ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"):
+        choice = machine.environment.get(name)
+        numbers = None if choice is None else _chosen_numbers(choice, len(kept))
+        if numbers is None:
+            continue
+        before, kept = kept, [kept[number] for number in numbers]
+        counts = [sum(isinstance(entry, Gpu) for entry in entries) for entries in (kept, before)]
+        if counts[0] < counts[1]:
+            notes.append(f"{name}=`{choice}` leaves {counts[0]} of {counts[1]} AMD GPUs.")
+    return [*kept, *notes]
+
+
+def _chosen_numbers(choice: str, count: int) -> tuple[int, ...] | None:
+    """The numbers below `count` that a list names; None where it names a card by its UUID, which the kernel hides."""
+    numbers: list[int] = []
+    for entry in (word.strip() for word in choice.split(",")):
+        if entry.startswith("GPU-"):
+            return None
+        if not (entry.isascii() and entry.isdecimal() and len(entry) < 4 and int(entry) < count):
+            break
+        numbers.append(int(entry))
+    return tuple(dict.fromkeys(numbers))
 
 
 def _by_rocm_smi(machine: Machine, system: Memory) -> ProbeResult | None:

@@ -9,6 +9,11 @@ from agentlaunch.probes.integrated import unified_gpu
 from agentlaunch.probes.memory import read_memory
 from agentlaunch.system.machine import CommandEnded, Machine
 
+TRANSLATED_NAME = "Apple silicon"
+ROSETTA = (
+    "This Python is for Intel processors and runs under Rosetta: the built-in llama.cpp cannot use the GPU;"
+    " install a Python for Apple silicon."
+)
 LARGE_FROM_BYTES = 36 * GIB
 
 
@@ -31,7 +36,7 @@ class AppleProbe:
             return Findings(
                 notes=("This Mac has an Intel processor: its GPU is not used, models run on the processor.",)
             )
-        return Findings(gpus=(found,))
+        return Findings(gpus=(found,), notes=(ROSETTA,) if found.name == TRANSLATED_NAME else ())
 
 
 def parse_apple(text: str, available_bytes: int) -> Gpu | ProbeFailed | None:
@@ -41,6 +46,8 @@ def parse_apple(text: str, available_bytes: int) -> Gpu | ProbeFailed | None:
     """
     values = parse_sysctl(text)
     name = values.get("machdep.cpu.brand_string", "").removesuffix(" (Virtual)")
+    if name.startswith("VirtualApple"):  # what Rosetta tells a program for Intel processors
+        name = TRANSLATED_NAME
     if name and not name.startswith("Apple"):
         return None
     size, wired = values.get("hw.memsize", ""), values.get("iogpu.wired_limit_mb", "")

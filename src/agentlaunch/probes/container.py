@@ -5,6 +5,10 @@ from __future__ import annotations
 from agentlaunch.probes.base import Findings, ProbeResult
 from agentlaunch.system.machine import Machine
 
+HIDDEN_NVIDIA = "The host has an NVIDIA GPU that this container does not see; start it with --gpus all."
+HIDDEN_AMD = "The host has an AMD GPU; a container sees it with --device /dev/kfd --device /dev/dri."
+HIDDEN_INTEL = "The host has an Intel GPU; a container sees it with --device /dev/dri."
+
 
 class ContainerProbe:
     """Says when a GPU that the host has is not passed on to us."""
@@ -37,6 +41,16 @@ def is_virtual_machine(machine: Machine) -> bool:
     return any("hypervisor" in line.split() for line in lines if line.startswith("flags"))
 
 
+def hides_nvidia(machine: Machine) -> bool:
+    """Whether a container shows an NVIDIA GPU in /proc and /sys, which are the host's, without its device in /dev."""
+    return is_container(machine) and not machine.exists("/dev/nvidiactl") and not machine.exists("/dev/dxg")
+
+
+def hides_graphics(machine: Machine) -> bool:
+    """The same for AMD's and Intel's GPUs, which programs reach through /dev/kfd and /dev/dri."""
+    return is_container(machine) and not any(map(machine.exists, ("/dev/dri", "/dev/kfd", "/dev/dxg")))
+
+
 def _wsl_notes(machine: Machine) -> tuple[str, ...]:
     if not is_wsl(machine):
         return ()
@@ -45,9 +59,8 @@ def _wsl_notes(machine: Machine) -> tuple[str, ...]:
 
 def _hidden_gpu_notes(machine: Machine) -> tuple[str, ...]:
     """/proc is the host's, /dev the container's: a driver without its devices was not passed on."""
-    driver, device = machine.exists("/proc/driver/nvidia/version"), machine.exists("/dev/nvidiactl")
-    if driver and not device and is_container(machine):
-        return ("The host has an NVIDIA GPU that this container does not see; start it with --gpus all.",)
+    if machine.exists("/proc/driver/nvidia/version") and hides_nvidia(machine):
+        return (HIDDEN_NVIDIA,)
     if machine.exists("/dev/kfd") or not is_container(machine) or not machine.exists("/sys/module/amdgpu"):
         return ()
-    return ("The host has an AMD GPU; a container sees it with --device /dev/kfd --device /dev/dri.",)
+    return (HIDDEN_AMD,)

@@ -49,6 +49,7 @@ def unused_note(name: str) -> str:
     return f"`{name}` is inside the processor and too small to help with a model; it is not counted as a GPU."
 
 
-def unified_gpu(name: str, vendor: Vendor, memory_bytes: int, free_bytes: int) -> Gpu:
+def unified_gpu(name: str, vendor: Vendor, memory_bytes: int, free_bytes: int, carve_out_bytes: int = 0) -> Gpu:
     """A GPU in the system's own memory, of which no more is free than the system has."""
-    return Gpu(name, vendor, memory_bytes, min(memory_bytes, free_bytes), unified=True)
+    free_bytes = min(memory_bytes, free_bytes)
+    return Gpu(name, vendor, memory_bytes, free_bytes, unified=True, carve_out_bytes=carve_out_bytes)

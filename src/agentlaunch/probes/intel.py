@@ -6,6 +6,7 @@ import re
 
 from agentlaunch.core.hardware import Gpu, Memory
 from agentlaunch.probes.base import GIB, Findings, ProbeResult, parse_integer
+from agentlaunch.probes.container import HIDDEN_INTEL, hides_graphics
 from agentlaunch.probes.integrated import is_usable, plain_name, unified_gpu, unused_note
 from agentlaunch.probes.memory import read_memory
 from agentlaunch.probes.pci import PciDevice, display_devices, pci_name
@@ -63,6 +64,8 @@ class IntelProbe:
         memory = read_memory(machine)
         found = [_classified(machine, device, memory) for device in devices]
         gpus = tuple(entry for entry in found if isinstance(entry, Gpu))
+        if hides_graphics(machine):
+            return Findings(notes=(HIDDEN_INTEL,) if gpus else ())
         return Findings(gpus=gpus, notes=tuple(entry for entry in found if isinstance(entry, str)))
 
 

@@ -11,6 +11,7 @@ from agentlaunch.probes.base import GIB, Findings, ProbeFailed, ProbeResult, par
 from agentlaunch.system.machine import Machine
 
 CGROUP_ROOT = "/sys/fs/cgroup"
+ZFS_STATISTICS = "/proc/spl/kstat/zfs/arcstats"
 NO_LIMIT_FROM_BYTES = 1 << 60
 """A v1 group without a limit reads 9223372036854771712, the largest signed count rounded to pages
 (kernel docs, cgroup-v1/memory); a machine with an EiB of memory is not expected."""
@@ -60,10 +61,22 @@ def read_memory(machine: Machine) -> Memory:
     total, available = system.total_bytes, system.available_bytes
     if machine.os != "linux":
         return Memory(total, available)
+    available = min(total, available + zfs_cache_bytes(machine.read_text(ZFS_STATISTICS)))
     for group in group_limits(machine):
         total = min(total, group.limit_bytes) if total else group.limit_bytes
         available = min(available, max(0, group.limit_bytes - group.used_bytes))
     return Memory(total, min(available, total))
+
+
+def zfs_cache_bytes(text: str | None) -> int:
+    """What ZFS' cache gives back when programs ask for memory: all above its least size.
+
+    The kernel counts it as used, unlike any other file cache (openzfs man zfs(4), zfs_arc_min).
+    """
+    figures = {
+        name: int(value) for name, value in re.findall(r"^(size|c_min) +\d+ +(\d{1,20})$", text or "", re.MULTILINE)
+    }
+    return max(0, figures.get("size", 0) - figures.get("c_min", 0))
 
 
 def group_limits(machine: Machine) -> tuple[GroupLimit, ...]:

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 from agentlaunch.core.hardware import Gpu, Memory
 from agentlaunch.probes.base import Findings, ProbeFailed, ProbeResult
-from agentlaunch.probes.container import is_wsl
+from agentlaunch.probes.container import HIDDEN_NVIDIA, hides_nvidia, is_wsl
 from agentlaunch.probes.cpu import device_tree_model
 from agentlaunch.probes.integrated import unified_gpu
 from agentlaunch.probes.memory import read_memory
 from agentlaunch.probes.nvidia_asleep import are_asleep, sleeping_devices
-from agentlaunch.probes.nvidia_smi import driver_advice, parse_nvidia_list, parse_nvidia_smi
-from agentlaunch.probes.pci import display_devices
+from agentlaunch.probes.nvidia_smi import driver_advice, parse_nvidia_list, parse_nvidia_smi, talk_in
+from agentlaunch.probes.pci import PciDevice, display_devices
 from agentlaunch.system.machine import CommandEnded, CommandMissing, CommandTimedOut, Machine
 from agentlaunch.system.nvml import NvidiaDevice, NvmlDevices, NvmlFailed, NvmlMissing
 
@@ -35,6 +35,8 @@ class SmiAnswer:
 
     program: str
     devices: tuple[NvidiaDevice, ...]
+    trouble: str = ""
+    """What else it said of a card, as a sentence."""
 
 
 class NvidiaProbe:
@@ -46,7 +48,7 @@ class NvidiaProbe:
 
     def probe(self, machine: Machine) -> ProbeResult:
         """What sleeps is left asleep. NVML before nvidia-smi: it needs no process and takes a tenth of the time."""
-        sleeping = sleeping_devices(machine)
+        sleeping = None if hides_nvidia(machine) else sleeping_devices(machine)
         if sleeping is not None:
             return with_note(findings(machine, sleeping), "An NVIDIA GPU sleeps and was not woken: paper figures.")
         match machine.nvml():
@@ -55,8 +57,9 @@ class NvidiaProbe:
             case NvmlDevices() | NvmlMissing() | NvmlFailed():
                 pass  # nvidia-smi says more plainly what is wrong
         match ask_nvidia_smi(machine):
-            case SmiAnswer(program, listed):
-                return findings(machine, with_instances(machine, program, listed))
+            case SmiAnswer(program, listed, trouble):
+                found = findings(machine, with_instances(machine, program, listed))
+                return with_note(found, trouble) if trouble else found
             case ProbeFailed() as failed:
                 return failed
             case None:
@@ -84,9 +87,10 @@ def ask_nvidia_smi(machine: Machine) -> SmiAnswer | ProbeFailed | None:
                 )
             case CommandEnded(exit_code, stdout, stderr):
                 parsed = parse_nvidia_smi(stdout)
-                if exit_code or isinstance(parsed, ProbeFailed):
+                if isinstance(parsed, ProbeFailed):
                     return ProbeFailed(driver_advice(f"{stdout}\n{stderr}"))
-                return SmiAnswer(program, parsed)
+                # 14 is a warning about a card that works, 15 a card that is lost beside others (nvidia-smi(1))
+                return SmiAnswer(program, parsed, driver_advice(f"{talk_in(stdout)}\n{stderr}") if exit_code else "")
     return None
 
 
@@ -126,6 +130,8 @@ def findings(machine: Machine, devices: tuple[NvidiaDevice, ...]) -> Findings:
     gpus, notes = [], []
     if len(visible) < len(devices):
         notes.append(f"CUDA_VISIBLE_DEVICES=`{choice}` leaves {len(visible)} of {len(devices)} NVIDIA GPUs.")
+        if visible and choice and not choice.startswith(("GPU-", "MIG-")) and _order_matters(machine, devices):
+            notes.append("CUDA numbers the fastest GPU 0 unless CUDA_DEVICE_ORDER=PCI_BUS_ID, as it was read here.")
     for device in visible:
         found = gpu_of(device, memory, machine)
         if isinstance(found, Gpu):
@@ -141,6 +147,8 @@ def findings(machine: Machine, devices: tuple[NvidiaDevice, ...]) -> Findings:
 
 def gpu_of(device: NvidiaDevice, memory: Memory, machine: Machine) -> Gpu | str:
     """The GPU of one device, or a note why it does not count."""
+    if device.fault:
+        return f"`{device.name}` does not answer ({device.fault}); nvidia-smi --gpu-reset, or restart the machine."
     if device.divided:
         if not device.instances:
             return f"`{device.name}` is in MIG mode without an instance that we see; make one with nvidia-smi mig -cgi."
@@ -179,12 +187,32 @@ def without_driver(machine: Machine) -> ProbeResult:
         return Findings()
     if is_wsl(machine) and machine.exists("/dev/dxg"):
         # report B223: never the system's memory as if it were the card's
-        return ProbeFailed("WSL shares a GPU of Windows, but nvidia-smi is not there; update the driver in Windows.")
-    if any(device.vendor == "nvidia" for device in display_devices(machine)):
         return ProbeFailed(
-            "There is an NVIDIA GPU without NVIDIA's driver; install it (Debian: apt install nvidia-driver)."
+            "WSL shares a GPU of Windows, but nvidia-smi is not there; if it is NVIDIA's, update the driver in Windows."
         )
-    return Findings()
+    card = next((device for device in display_devices(machine) if device.vendor == "nvidia"), None)
+    return Findings() if card is None else ProbeFailed(_why_silent(machine, card))
+
+
+def _why_silent(machine: Machine, card: PciDevice) -> str:
+    """What to do about a card that the kernel lists and no tool of NVIDIA's answers for."""
+    if hides_nvidia(machine):
+        return HIDDEN_NVIDIA
+    match card.driver:
+        case "vfio-pci":
+            return "An NVIDIA GPU is set aside for a virtual machine (vfio-pci) and not counted."
+        case "nvidia":
+            return (
+                "NVIDIA's driver is loaded, but nvidia-smi is not there; install it (Debian: apt install nvidia-smi)."
+            )
+        case _:
+            return "There is an NVIDIA GPU without NVIDIA's driver; install it (Debian: apt install nvidia-driver)."
+
+
+def _order_matters(machine: Machine, devices: tuple[NvidiaDevice, ...]) -> bool:
+    """Whether the numbers of CUDA may be others than nvidia-smi's, which go by the bus (CUDA C guide, 5.2)."""
+    is_by_bus = machine.environment.get("CUDA_DEVICE_ORDER", "").upper() == "PCI_BUS_ID"
+    return len({device.name for device in devices}) > 1 and not is_by_bus
 
 
 def _by_entry(devices: tuple[NvidiaDevice, ...], entry: str) -> NvidiaDevice | None:

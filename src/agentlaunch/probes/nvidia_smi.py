@@ -11,6 +11,8 @@ from agentlaunch.system.nvml import NvidiaDevice
 _FIELD_SEPARATOR = re.compile(r",\s+")
 """nvidia-smi separates by comma and blank; a comma alone may be a decimal one."""
 _MEBIBYTES = re.compile(r"(\d{1,9})(?:[.,]\d+)?(?: MiB)?")
+_FAULTS = ("requires reset", "Unknown Error", "ERR!", "is lost")
+"""In a figure's place: the card does not answer. Elsewhere `[N/A]` stands for a part without memory of its own."""
 _LISTED_GPU = re.compile(r"^GPU \d+: (?P<name>.+?) \(UUID: (?P<uuid>GPU-[0-9a-fA-F-]+)\)")
 _LISTED_INSTANCE = re.compile(r"^\s+MIG (?P<profile>\S+)\s+Device\s+\d+: \(UUID: (?P<uuid>MIG-[^)]+)\)")
 _PROFILE = re.compile(r"^(?:\d+c\.)?\d+g\.(\d{1,4})gb")
@@ -20,10 +22,15 @@ def parse_nvidia_smi(text: str) -> tuple[NvidiaDevice, ...] | ProbeFailed:
     """`--query-gpu=uuid,name,memory.total,memory.free[,mig.mode.current] --format=csv,noheader,nounits`.
 
     A figure may be `[N/A]`, `[Not Supported]`, `[Unknown Error]`, `[Insufficient Permissions]`, `[GPU requires reset]`
-    or nothing: all mean not told. A line that does not start with a UUID is talk, and talk alone is a failure.
+    or nothing: all mean not told. A line without a UUID, or its refusal, is talk, and talk alone is a failure.
     """
     devices = [device for line in text.splitlines() if (device := _row(line)) is not None]
     return tuple(devices) if devices else ProbeFailed(driver_advice(text))
+
+
+def talk_in(text: str) -> str:
+    """What stands between the rows: warnings about a card, and why another one is not listed."""
+    return "\n".join(line for line in text.splitlines() if line.strip() and _row(line) is None)
 
 
 def parse_nvidia_list(text: str) -> Mapping[str, tuple[NvidiaDevice, ...]]:
@@ -49,7 +56,7 @@ def parse_nvidia_list(text: str) -> Mapping[str, tuple[NvidiaDevice, ...]]:
 def parse_mebibytes(field: str) -> int | None:
     """`24564`, `24564 MiB`, `24564,00`; None for anything in brackets or else."""
     found = _MEBIBYTES.fullmatch(field.strip())
-    return int(found[1]) * MIB if found and int(found[1]) else None
+    return int(found[1]) * MIB if found else None
 
 
 def driver_advice(text: str) -> str:
@@ -63,15 +70,23 @@ def driver_advice(text: str) -> str:
         return "NVIDIA's driver finds no GPU; a hybrid laptop may have it switched off, a container not passed on."
     if "Insufficient Permissions" in said:
         return "NVIDIA's driver refuses this user; join the group that owns /dev/nvidia0."
+    if "GPU is lost" in said or "Unable to determine the device handle" in said:
+        return "An NVIDIA GPU has dropped off the bus; restart the machine, and look at its power and its slot."
+    if "requires reset" in said:
+        return "An NVIDIA GPU has to be reset: nvidia-smi --gpu-reset, or restart the machine."
+    if "infoROM is corrupted" in said:
+        return "An NVIDIA GPU reports a damaged infoROM (nvidia-smi); it is counted, and its maker should hear of it."
     return f"nvidia-smi failed: {said[:120] or 'it said nothing'}; run it by hand to see more."
 
 
 def _row(line: str) -> NvidiaDevice | None:
-    fields = _FIELD_SEPARATOR.split(line.strip())
-    if len(fields) < 4 or not fields[0].startswith("GPU-"):
+    fields = _FIELD_SEPARATOR.split(line.strip("\ufeff \t\r"))
+    if len(fields) < 4 or not fields[0].startswith(("GPU-", "[")):
         return None
-    total, free = parse_mebibytes(fields[2]), parse_mebibytes(fields[3])
+    uuid = "" if fields[0].startswith("[") else fields[0]
+    total, free = parse_mebibytes(fields[2]) or None, parse_mebibytes(fields[3])
     enabled = len(fields) > 4 and fields[4] == "Enabled"
     # a slice's owner may be refused the whole card's figure; that refusal names MIG as well as its mode does (B212)
     divided = enabled or "Insufficient Permissions" in fields[2]
-    return NvidiaDevice(fields[0], fields[1], total, free, () if divided else None)
+    fault = fields[2] if any(word in fields[2] for word in _FAULTS) else ""
+    return NvidiaDevice(uuid, fields[1], total, free if total else None, () if divided else None, fault)

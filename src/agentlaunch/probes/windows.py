@@ -140,7 +140,7 @@ def _classified(adapter: Adapter, memory: Memory) -> Gpu | str:
         shared = memory.total_bytes // 2 if adapter.shared_bytes is None else adapter.shared_bytes
         dedicated = adapter.dedicated_bytes or 0
         free = dedicated + min(shared, memory.available_bytes)
-        return unified_gpu(adapter.name, adapter.vendor, dedicated + shared, free)
+        return unified_gpu(adapter.name, adapter.vendor, dedicated + shared, free, dedicated)
     if not adapter.dedicated_bytes:
         return f"Windows tells no memory for `{adapter.name}`; it is not counted. Say it with --vram GB."
     return Gpu(adapter.name, adapter.vendor, adapter.dedicated_bytes)

@@ -17,6 +17,8 @@ class NvidiaDevice:
     free_bytes: int | None
     instances: tuple[NvidiaDevice, ...] | None = None
     """The MIG instances; None when the GPU is not divided."""
+    fault: str = ""
+    """What nvidia-smi says in place of figures of a card that does not answer."""
 
     @property
     def divided(self) -> bool:

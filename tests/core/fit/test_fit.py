@@ -114,6 +114,15 @@ def test_unified_memory_is_never_counted_twice(machine: Machines) -> None:
     assert machine_of(machine(125, 120, apu), KNOWLEDGE.calibration).budget_bytes <= 120 * GIB
 
 
+def test_what_the_firmware_keeps_for_the_gpu_counts_beside_what_the_system_has_left(machine: Machines) -> None:
+    """128 GB with 96 of them set aside: the system sees 31 (AlexsJones/llmfit 995)."""
+    apu = Gpu("AMD Radeon 8060S", "amd", 112 * GIB, 111 * GIB, unified=True, carve_out_bytes=96 * GIB)
+    found = machine_of(machine(31, 20, apu), KNOWLEDGE.calibration)
+    assert 105 * GIB < found.budget_bytes <= 111 * GIB
+    busy = Gpu("AMD Radeon 8060S", "amd", 112 * GIB, 30 * GIB, unified=True, carve_out_bytes=96 * GIB)
+    assert machine_of(machine(31, 20, busy), KNOWLEDGE.calibration).budget_bytes <= 30 * GIB
+
+
 @pytest.mark.report("B191")
 @pytest.mark.report("B200")
 @pytest.mark.report("B217")

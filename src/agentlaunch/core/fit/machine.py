@@ -152,7 +152,7 @@ def _unified_budget(gpu: Gpu, report: HardwareReport) -> int:
     if gpu.vendor == "apple" and limit >= total:
         limit = apple_working_set_bytes(total)
     free = gpu.memory_free_bytes if gpu.memory_free_bytes is not None else limit
-    available = report.memory.available_bytes - _system_reserve(report)
+    available = report.memory.available_bytes - _system_reserve(report) + gpu.carve_out_bytes
     return max(min(limit - UNIFIED_MARGIN_BYTES, free - UNIFIED_MARGIN_BYTES, available), 0)
 
 
