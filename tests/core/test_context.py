@@ -12,6 +12,7 @@ from agentlaunch.core.context import (
     LoopRisk,
     Overflow,
     clamp_output,
+    fitting_output,
     overflow_in,
     overflow_of,
     overflow_told_plainly,
@@ -142,6 +143,111 @@ WORDS = {
         131_072,
     ),
     "Mistral": ("Prompt contains 40000 tokens, too large for model with 32768 maximum context length", 40_000, 32_768),
+    "llama.cpp, embedded": ("Requested tokens (5000) exceed context window of 4096", 5000, 4096),
+    "llama.cpp, one input": (
+        "input (5000 tokens) is larger than the max context size (4096 tokens). skipping",
+        5000,
+        4096,
+    ),
+    "llama.cpp of old": ("Input prompt is too big compared to KV size. Please try increasing KV size.", None, None),
+    "ds4": ("Prompt has 5,958,968 tokens, but the configured context size is 256,000 tokens", 5_958_968, 256_000),
+    "oMLX": ("Prompt too long: 40000 tokens exceeds max context window of 32768 tokens", 40_000, 32_768),
+    "TabbyAPI": ("Context length 40000 is greater than max_seq_len 32768", 40_000, 32_768),
+    "TabbyAPI, prompt": ("Prompt length 9000 is greater than max_seq_len 8192", 9000, 8192),
+    "mistral.rs": (
+        "Prompt sequence length is greater than 4096, perhaps consider using `truncate_sequence`?",
+        None,
+        None,
+    ),
+    "vLLM, scheduler": ("Input prompt (32889 tokens) is too long and exceeds limit of 2048", 32_889, 2048),
+    "vLLM, nothing left": ("max_tokens must be at least 1, got -186.", None, None),
+    "vLLM, validation": (
+        (
+            "You passed 262145 input tokens and requested 0 output tokens. However, the model's context length is only "
+            "262144 tokens, resulting in a maximum input length of 262144 tokens. Please reduce the length of the "
+            "input prompt. (parameter=input_tokens, value=262145)"
+        ),
+        262_145,
+        262_144,
+    ),
+    "vLLM, in parentheses": (
+        "Input length (265330) exceeds model's maximum context length (262144).",
+        265_330,
+        262_144,
+    ),
+    "SGLang, longest": (
+        (
+            "Input length (8195 tokens) exceeds the maximum allowed length (8192 tokens). Use a shorter input or "
+            "enable --allow-auto-truncate."
+        ),
+        8195,
+        8192,
+    ),
+    "SGLang, pool": (
+        "Request length is longer than the KV cache pool size or the max context length. Abort this request.",
+        None,
+        None,
+    ),
+    "LM Studio, n_keep": (
+        (
+            "The number of tokens to keep from the initial prompt is greater than the context length "
+            "(n_keep: 10247>= n_ctx: 4096)."
+        ),
+        10_247,
+        4096,
+    ),
+    "TensorRT-LLM": ("Prompt length (5000) exceeds maximum input length (4096).", 5000, 4096),
+    "TensorRT-LLM, sum": (
+        "The sum of prompt length (5000.0), query length (0) max_tokens (1024) should not exceed max_seq_len (4096)",
+        5000,
+        4096,
+    ),
+    "TensorRT-LLM, default": (
+        (
+            "default_max_tokens (-100) must be greater than 0, default_max_tokens (-100) = max_seq_len (4096) - "
+            "prompt_len (4196)"
+        ),
+        4196,
+        4096,
+    ),
+    "TGI": ("Input validation error: `inputs` must have less than 4096 tokens. Given: 4545", 4545, 4096),
+    "TGI, with the answer": (
+        (
+            "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8193. Given: 9000 `inputs` tokens "
+            "and 1000 `max_new_tokens`"
+        ),
+        9000,
+        8193,
+    ),
+    "OpenRouter, input": (
+        "Input length 131393 exceeds the maximum allowed input length of 131040 tokens.",
+        131_393,
+        131_040,
+    ),
+    "Cerebras": (
+        "Please reduce the length of the messages or completion. Current length is 9000 while limit is 8192",
+        9000,
+        8192,
+    ),
+    "Fireworks": ("The prompt is too long: 131100, model maximum context length: 131071", 131_100, 131_071),
+    "Moonshot": ("Your request exceeded model token limit: 131072 (requested: 140000)", 140_000, 131_072),
+    "Z.ai": ("Prompt exceeds max length", None, None),
+    "Z.ai, in Chinese": ("Prompt \u8d85\u957f", None, None),
+    "Z.ai, request": ("tokens in request more than max tokens allowed", None, None),
+    "DashScope": ("InternalError.Algo.InvalidParameter: Range of input length should be [1, 129024]", None, 129_024),
+    "Doubao": ("Total tokens of image and text exceed max message tokens", None, None),
+    "Cohere": (
+        "too many tokens: total number of tokens in the prompt cannot exceed 4081 - received 5000.",
+        5000,
+        4081,
+    ),
+    "Cohere, total": ("total tokens exceeds the model's max of 4096", None, 4096),
+    "GitHub": ("prompt token count of 132456 exceeds the limit of 128000", 132_456, 128_000),
+    "GitHub Models": ("Request body too large for gpt-4o model. Max size: 8000 tokens.", None, None),
+    "Bedrock, alone": ("ModelStreamErrorException: Input is too long", None, None),
+    "Bedrock, input": ("ValidationException: Input exceeds the max input token limit", None, None),
+    "a stop reason": ("Unhandled stop reason: model_context_window_exceeded", None, None),
+    "a gateway": ("The total number of tokens (9000) exceeds the model limit (8192)", 9000, 8192),
     "OpenAI's code": ("context_length_exceeded", None, None),
 }
 
@@ -164,6 +270,12 @@ def test_an_overflow_is_known_by_each_engine_s_words(text: str, prompt: int | No
         "Jinja Exception: No user query found in messages.",
         "context deadline exceeded",
         "model `context-length` not found",
+        "Input is too long for this field",
+        "max_tokens is too large: 128000. This model supports at most 16384 completion tokens.",
+        "string too long. Expected a string with maximum length 10485760",
+        "input is too large to process. increase the physical batch size",
+        "model requires more system memory (10.2 GiB) than is available (7.9 GiB)",
+        "Rate limit reached: too many tokens per minute",
     ],
 )
 def test_other_refusals_are_no_overflow(text: str) -> None:
@@ -210,6 +322,42 @@ def test_a_hopeless_overflow_is_told_in_words_that_mean_no_overflow_to_anybody(f
     plain = overflow_told_plainly(fault)
     assert plain == ChatFault(ErrorKind.BAD_REQUEST, message, code="window_too_small")
     assert overflow_in(f"{plain.message} {plain.code}") is None
+
+
+OVERFLOWS = ErrorKind.CONTEXT_OVERFLOW
+
+
+@pytest.mark.parametrize(
+    ("asked", "fault", "fitting"),
+    [
+        (8192, ChatFault(OVERFLOWS, "x", 3000, 8192), 8192 - 3000 - 32),
+        (None, ChatFault(OVERFLOWS, "x", 3000, 8192), 8192 - 3000 - 32),
+        (8192, ChatFault(OVERFLOWS, "your prompt contains at least 3000 input tokens", 3000, 8192), None),
+        (8192, ChatFault(OVERFLOWS, "x", 7200, 8192), None),
+        (8192, ChatFault(OVERFLOWS, "x", 9000, 8192), None),
+        (8192, ChatFault(OVERFLOWS, "x", None, 8192), None),
+        (8192, ChatFault(OVERFLOWS, "x", 3000), None),
+        *(
+            (32_000, ChatFault(ErrorKind.BAD_REQUEST, message), 8192)
+            for message in (
+                "Invalid max_tokens value, the valid range of max_tokens is [1, 8192]",
+                "<400> InternalError.Algo.InvalidParameter: Range of max_tokens should be [1, 8192]",
+                "field MaxTokens invalid, should be in [1, 8192]",
+                "This model supports at most 8192 completion tokens, whereas you provided 32000.",
+                "max_tokens: 32000 > 8192, which is the maximum allowed number of output tokens for x",
+                "`max_completion_tokens` must be less than or equal to `8192`, the maximum value for this model",
+            )
+        ),
+        (8192, ChatFault(ErrorKind.BAD_REQUEST, "the valid range of max_tokens is [1, 8192]"), None),
+        (None, ChatFault(ErrorKind.BAD_REQUEST, "the valid range of max_tokens is [1, 8192]"), 8192),
+        (8192, ChatFault(ErrorKind.BAD_REQUEST, "max_tokens must be a number"), None),
+        (9999, ChatFault(ErrorKind.RATE_LIMITED, "the valid range of max_tokens is [1, 8192]"), None),
+    ],
+)
+def test_a_shorter_answer_is_asked_for_where_that_is_what_was_refused(
+    asked: int | None, fault: ChatFault, fitting: int | None
+) -> None:
+    assert fitting_output(asked, fault) == fitting
 
 
 @pytest.mark.parametrize(

@@ -378,6 +378,23 @@ def test_an_engine_that_cannot_make_a_grammar_is_asked_with_types_alone() -> Non
     assert second < first
 
 
+@pytest.mark.report("B177")
+@pytest.mark.parametrize(
+    ("refusal", "asked_again"),
+    [
+        ("This model's maximum context length is 8192 tokens and your request has 6000 input tokens", 8192 - 6000 - 32),
+        ("Invalid max_tokens value, the valid range of max_tokens is [1, 2000]", 2000),
+    ],
+)
+def test_a_prompt_that_fits_is_asked_for_the_answer_that_fits_too(refusal: str, asked_again: int) -> None:
+    async def run() -> list[object]:
+        async with team([error(400, refusal), answer(hello())], [answer(hello())]) as made:
+            assert (await made.ask(max_tokens=3000)).status_code == 200
+            return [*(each.body["max_tokens"] for each in made.upstreams[0].received), made.received]
+
+    assert asyncio.run(run()) == [3000, asked_again, [2, 0]]
+
+
 @pytest.mark.report("B176")
 def test_a_prompt_that_lm_studio_would_cut_is_an_overflow_before_anything_is_sent() -> None:
     async def run() -> tuple[int, str, list[int]]:

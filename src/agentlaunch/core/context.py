@@ -17,28 +17,49 @@ class Overflow:
     context_window: int | None = None
 
 
-OVERFLOW_WORDS = frozenset({"exceed_context_size_error", "context_length_exceeded"})
-"""The `type` of llama.cpp's error and the `code` of OpenAI's."""
+OVERFLOW_WORDS = frozenset(
+    {
+        "exceed_context_size_error",
+        "context_length_exceeded",
+        *("context_window_exceeded", "model_context_window_exceeded", "context_overflow"),
+        *("model_max_prompt_tokens_exceeded", "tokens_limit_reached", "1261"),
+    }
+)
+"""The `type` of llama.cpp's error, the `code` of OpenAI's, other gateways', GitHub's two and Z.ai's number."""
 
 _PHRASES = re.compile(
-    r"exceeds? the available context|context size has been exceeded"  # llama.cpp
+    r"exceeds? the available context|context size (?:has been )?exceeded|larger than the max context"  # llama.cpp
+    r"|configured context size|exceeds? context window of"  # ds4, llama-cpp-python
+    r"|greater than max_seq_len|prompt is too big compared to kv size"  # TabbyAPI, llama.cpp of old
+    r"|longer than the kv cache pool|longer than the .{0,40}\bmax(?:imum)? context"  # SGLang
     r"|maximum context length|longer than the maximum model length"  # vLLM, OpenAI, OpenRouter, SGLang, Mistral
+    r"|model's context length is only|prompt \([\d,]+ tokens\) is too long|max_tokens must be at least 1, got -"  # vLLM
     r"|longer than the (?:model's )?(?:context )?length"  # SGLang
     r"|tokens when context the overflows|greater than the context length|reached context length"  # LM Studio
     r"|truncate prompt with n_keep"  # LM Studio 0.4
-    r"|exceed(?:s|ed) (?:the |max |maximum |the maximum )?context length"  # Ollama
-    r"|exceeds? the context window|exceed the configured limit of"  # OpenAI
+    r"|exceed(?:s|ed) (?:the |max |maximum |the maximum )?context length|prompt too long\b"  # Ollama, oMLX
+    r"|exceeds? (?:the |the model's |max )?context window|exceed the configured limit of"  # OpenAI, oMLX
     r"|prompt is too long|exceed context limit"  # Anthropic
-    r"|input is too long for requested model"  # Bedrock
+    r"|input is too long(?=\W*\Z|[.;,\"]| for (?:the |this )?(?:requested )?model)|the max input token limit"  # Bedrock
     r"|input token count.*exceeds the maximum|maximum prompt length"  # Google, xAI
-    r"|context window exceeds|exceeded model token limit"  # MiniMax, Moonshot
+    r"|exceeds the maximum (?:allowed )?input length|exceeds the maximum allowed length \([\d,]+ tokens"  # SGLang
+    r"|exceeds maximum input length|prompt_len \([\d,]+\)"  # TensorRT-LLM
+    r"|prompt length .{0,80}should not exceed max_|prompt sequence length is greater than"  # TensorRT-LLM, mistral.rs
+    r"|`inputs` (?:tokens \+ `max_new_tokens` )?must (?:be|have)\b.{0,12}(?:<=|less than)"  # Text Generation Inference
+    r"|prompt token count of [\d,]+ exceeds|request body too large for .{1,80} model"  # GitHub
+    r"|tokens in request more than max tokens allowed|prompt exceeds max length|prompt ?\u8d85\u957f"  # Z.ai
+    r"|range of input length should be|exceeds the model's max(?:imum)? (?:of|context)"  # DashScope, Cohere
+    r"|too many tokens: (?:total|size)|total (?:number of )?tokens .{0,40}exceeds the model"  # Cohere
+    r"|context window exceeds|exceeded model token limit|exceed max message tokens"  # MiniMax, Moonshot, Doubao
+    r"|message token length exceed|too long for the model's context"
     r"|contextwindowexceeded"  # LiteLLM
-    r"|context[ _]length[ _](?:has been )?exceeded|exceed_context_size|reduce the length of the messages",
+    r"|context[ _](?:length|window|limit)[ _](?:has been |is )?(?:exceeded|reached)|context[ _]overflow"
+    r"|exceed_context_size|reduce the length of the (?:messages|input prompt)",
     re.IGNORECASE,
 )
 """Sources: facts/agents.md 4.4 (each engine's words as agents see them), facts/ollama-api.md F.5 and G.10, the field
-reports B159, B167, B170, and the trackers of LM Studio (546, 2256), OpenCode (11141, 25230), Cline (5474), Gemini CLI
-(4692)."""
+reports B159, B167, B170, and the trackers of LM Studio (546, 2256), OpenCode (11141, 25230, 27628, 45834), Cline
+(5474), Gemini CLI (4692), pi (129, 4943, 5677, 6262), openclaw (58839), vLLM (4667, 13209), Llama (1103, TGI's)."""
 
 _EMPTIED = re.compile(r"no user query found", re.IGNORECASE)
 _TEMPLATE = re.compile(r"jinja|template", re.IGNORECASE)
@@ -47,8 +68,13 @@ G.10). llama.cpp's Jinja templates raise the same words for a conversation that 
 
 _WINDOW = re.compile(
     r"(?:maximum context length (?:is|of)|context length of(?: only)?|available context size"
-    r"|maximum model length of|context length|configured limit of|maximum prompt length is"
-    r"|maximum number of tokens allowed|model with) \(?(\d+)"
+    r"|maximum model length of|context length(?! \d+ is greater)|configured limit of|maximum prompt length is"
+    r"|maximum number of tokens allowed|model with|context window (?:size )?of|max context size"
+    r"|configured context size is|max_seq_len|maximum allowed input length of|maximum allowed length|while limit is"
+    r"|maximum input length|model token limit|exceeds the limit of|context length is only|too long and exceeds limit of"
+    r"|model's max of|input length should be \[1,|should not exceed max_seq_len|cannot exceed|must have less than"
+    r"|exceeds the context window|exceeds the model limit):? \(?(\d+)"
+    r"|`max_new_tokens` must be <= (\d+)|max_seq_len \((\d+)\) - prompt_len"  # TGI, TensorRT-LLM
     r"|tokens? > (\d+)"  # Anthropic
     r"|context limit: \d+ \+ \d+ > (\d+)"  # Anthropic, prompt and answer
     r"|n_ctx\"? ?(?:\(|: ?)(\d+)"  # LM Studio 0.4; llama.cpp's own JSON inside a text (Ollama)
@@ -56,13 +82,17 @@ _WINDOW = re.compile(
     re.IGNORECASE,
 )
 _PROMPT = re.compile(
-    r"(?:request|input) \((\d+) tokens?\)"  # llama.cpp, SGLang
+    r"(?:request|input|prompt) \((\d+) tokens?\)|prompt has (\d+) tokens"  # llama.cpp, SGLang, vLLM, ds4
+    r"|passed (\d+) input tokens|input length \((\d+) tokens?\)|prompt_len \((\d+)\)"  # vLLM, SGLang, TensorRT-LLM
+    r"|prompt length \(?(\d+)|context length (\d+) is greater|requested tokens \((\d+)\)"  # TabbyAPI, llama-cpp-python
+    r"|prompt too long: (\d+)|token count of (\d+)|- received (\d+)|given: (\d+)|current length is (\d+)"
+    r"|limit: \d+ \(requested: (\d+)\)|number of tokens \((\d+)\)"
     r"|(?:resulted in|request has|contains(?: at least)?|first) (\d+)(?: input)? tokens"  # OpenAI, vLLM, LM Studio
     r"|requested (?:about )?\d+ tokens \((\d+) "  # vLLM, OpenRouter: the prompt without the answer that was asked for
     r"|tokens: (\d+) tokens from the input"  # SGLang, prompt and answer
     r"|\(length (\d+)\)|input length \(?(\d+)\)? exceeds"  # vLLM
-    r"|too long: (\d+) tokens|context limit: (\d+) \+"  # Anthropic
-    r"|n_keep \((\d+)\)|n_prompt_tokens\"? ?: ?(\d+)"  # LM Studio 0.4; llama.cpp's own JSON inside a text (Ollama)
+    r"|too long: (\d+)(?: tokens|,)|context limit: (\d+) \+"  # Anthropic
+    r"|n_keep(?: \(|: )(\d+)|n_prompt_tokens\"? ?: ?(\d+)"  # LM Studio 0.4; llama.cpp's own JSON inside a text (Ollama)
     r"|input token count \(?(\d+)|request contains (\d+) tokens",  # Google, xAI
     re.IGNORECASE,
 )
@@ -183,6 +213,34 @@ def clamp_output(asked: int | None, limit: int) -> int:
     """
     highest = max(limit, 1)
     return highest if asked is None or asked < 0 else min(max(asked, 1), highest)
+
+
+_OUTPUT_LIMIT = re.compile(
+    r"(?:valid range of max_tokens is|range of max_tokens should be|max_?tokens invalid, should be in) \[\d+, ?(\d+)\]"
+    r"|supports at most (\d+) completion tokens"
+    r"|max_tokens: \d+ > (\d+), which is the maximum allowed"
+    r"|max(?:_completion|_output)?_tokens\W{0,3} must be (?:less than or equal to|<=|at most) `?(\d+)",
+    re.IGNORECASE,
+)
+"""How services say that a model gives shorter answers: DeepSeek, DashScope, Doubao; OpenAI; Anthropic; Groq."""
+_LEAST_ROOM = 1024
+_ROOM_SLACK = 32
+"""Tokens that a template may add to a prompt which its server has counted without them."""
+
+
+def fitting_output(asked: int | None, fault: ChatFault) -> int | None:
+    """The output tokens for which a refused request would be taken; None where fewer of them do not help.
+
+    vLLM and SGLang refuse a prompt that fits, together with an answer that does not (report B177). A window nearly
+    full stays an overflow, and so does a count that is only said to be "at least" that (vLLM 0.12: what is left of
+    the window, and no count at all).
+    """
+    limit = _first_number(_OUTPUT_LIMIT, fault.message) if fault.kind is ErrorKind.BAD_REQUEST else None
+    if fault.kind is ErrorKind.CONTEXT_OVERFLOW and "at least" not in fault.message:
+        prompt, window = fault.prompt_tokens, fault.context_window
+        if prompt is not None and window is not None and window - prompt - _ROOM_SLACK >= _LEAST_ROOM:
+            limit = window - prompt - _ROOM_SLACK
+    return limit if limit and (asked is None or asked > limit) else None
 
 
 def _first_number(pattern: re.Pattern[str], text: str) -> int | None:

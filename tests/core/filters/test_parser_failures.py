@@ -218,3 +218,8 @@ def test_a_grammar_that_cannot_be_made_is_asked_for_with_types_alone(message: st
         json_format=JsonFormat(name="n"),
     )
     assert second_try(found, ChatFault(ErrorKind.BAD_REQUEST, message)) is None
+
+
+def test_an_answer_that_was_to_be_too_long_is_asked_for_shorter() -> None:
+    fault = ChatFault(ErrorKind.BAD_REQUEST, "Range of max_tokens should be [1, 500]")
+    assert second_try(REQUEST, fault) == msgspec.structs.replace(REQUEST, max_output_tokens=500)

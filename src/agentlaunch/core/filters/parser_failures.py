@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from agentlaunch.core.context import fitting_output
 from agentlaunch.core.filters.arguments import mended
 from agentlaunch.core.filters.json_repair import Json, Unrepairable, repaired
 from agentlaunch.core.filters.mending import Mend, MendCount
@@ -59,8 +60,12 @@ def second_try(request: ChatRequest, fault: ChatFault) -> ChatRequest | None:
     """What to ask instead, once, as long as nothing was told to the client; None when that would not help.
 
     After an answer that could not be parsed, the same again, at another temperature than 0: the prompt is in the
-    engine's cache. After a grammar that could not be made, the same with schemas of types alone (report B021).
+    engine's cache. After a grammar that could not be made, the same with schemas of types alone (report B021). After
+    an answer that was to be too long, the same with a shorter one (report B177).
     """
+    room = fitting_output(request.max_output_tokens, fault)
+    if room is not None:
+        return msgspec.structs.replace(request, max_output_tokens=room)
     if is_unparsed(fault):
         temperature = request.sampling.temperature
         if temperature is None or temperature >= _NOT_THE_SAME_AGAIN:
