@@ -356,6 +356,143 @@ NOTATIONS: dict[str, tuple[str, Outcome]] = {
         LS,
     ),
     "fenced as another language": ('```javascript\n{"name": "bash", "arguments": {"command": "ls"}}\n```', LS),
+    "a wrapper with the tool's name": ('<tool_call name="bash">{"command": "ls"}</tool_call>', LS),
+    "a wrapper with the tool's name, tags in it": (
+        '<tool_use name="bash"><parameter name="command">ls</parameter></tool_use>',
+        LS,
+    ),
+    "qwen, the wrapper and the function in one": (
+        "<tool_call=bash>\n<parameter=command>\nls\n</parameter>\n</tool_call>",
+        LS,
+    ),
+    "qwen, no bracket before the function": (
+        "<tool_call>\nfunction=bash>\n<parameter=command>\nls\n</parameter>\n</function>\n</tool_call>",
+        LS,
+    ),
+    "qwen, a bare name before parameters": (
+        "<tool_call>bash\n<parameter=command>\nls\n</parameter>\n</tool_call>",
+        LS,
+    ),
+    "qwen, the name between tags": (
+        "<tool_call>\n<function>bash</function>\n<parameter=command>ls</parameter>\n</tool_call>",
+        LS,
+    ),
+    "qwen, the name behind a tag": (
+        "<tool_call>\n<function>bash\n<parameter=command>\nls\n</parameter>\n</function>\n</tool_call>",
+        LS,
+    ),
+    "qwen, the tool's name for a tag": (
+        "<tool_call>\n<bash>\n<parameter=command>\nls\n</parameter>\n</bash>\n</tool_call>",
+        LS,
+    ),
+    "qwen, the parameter's name for a tag": (
+        "<tool_call>\n<function=bash>\n<command>\nls\n</command>\n</function>\n</tool_call>",
+        LS,
+    ),
+    "qwen, the name in the closing tag": (
+        "<tool_call>\n<function=bash>\n<parameter=command>\nls\n</parameter>\n</function=bash>\n</tool_call>",
+        LS,
+    ),
+    "qwen, a list as items": (
+        "<function=f>\n<parameter=a>\n<item>x</item><item>y</item>\n</parameter>\n</function>",
+        Outcome(calls=(("f", {"a": ["x", "y"]}),)),
+    ),
+    "invoke, closed in its own tag": ('<function_calls><invoke name="list_files"/></function_calls>', FILES),
+    "minimax-m3, the first parameter without its bracket": (
+        (
+            ']<]minimax[>[<tool_call>\n]<]minimax[>[<invoke name="bash">command>ls]<]minimax[>[</command>'
+            "]<]minimax[>[</invoke>\n]<]minimax[>[</tool_call>"
+        ),
+        LS,
+    ),
+    "minimax-m3, the head without its bracket": (
+        (
+            ']<]minimax[>[<tool_call>\n]<]minimax[>[<invoke name="bash"]<]minimax[>[<command>ls]<]minimax[>[</command>'
+            "]<]minimax[>[</invoke>\n]<]minimax[>[</tool_call>"
+        ),
+        LS,
+    ),
+    "minimax, its last token": (
+        '<minimax:tool_call><invoke name="bash"><parameter name="command">ls</parameter></invoke></minimax:tool_call>[e~[',
+        LS,
+    ),
+    "lm studio": ('[TOOL_REQUEST]\n{"name": "bash", "arguments": {"command": "ls"}}\n[END_TOOL_REQUEST]', LS),
+    "glaive": ('<functioncall> {"name": "bash", "arguments": \'{"command": "ls"}\'}', LS),
+    "a mark that opens and closes": (
+        '<|tool_call|>{"name": "bash", "arguments": {"command": "ls"}}<|tool_call|>',
+        LS,
+    ),
+    "fenced as what it is": ('```tool_use\n{"name": "bash", "arguments": {"command": "ls"}}\n```', LS),
+    "a name and a colon": ('<tool_call>bash: {"command": "ls"}</tool_call>', LS),
+    "glm, a key closed twice": (
+        "<tool_call>bash\n<arg_key>command</arg_key></arg_key><arg_value>ls</arg_value></tool_call>",
+        LS,
+    ),
+    "glm, a key opened twice": (
+        "<tool_call>bash\n<arg_key><arg_key>command</arg_key><arg_value>ls</arg_value></tool_call>",
+        LS,
+    ),
+    "glm, no tag before the key": ("<tool_call>bashcommand</arg_key><arg_value>ls</arg_value></tool_call>", LS),
+    "glm, a space before the key": ("<tool_call>bash command</arg_key><arg_value>ls</arg_value></tool_call>", LS),
+    "glm, the wrapper's tag before the key": (
+        "<tool_call>bash<tool_call>command</arg_key><arg_value>ls</arg_value></tool_call>",
+        LS,
+    ),
+    "glm, no tag before the value": (
+        "<tool_call>Write<arg_key>path</arg_key>a</arg_value><arg_key>content</arg_key><arg_value>b</arg_value></tool_call>",
+        WRITE_AB,
+    ),
+    "glm, no tag behind the value": (
+        "<tool_call>Write<arg_key>path</arg_key><arg_value>a<arg_key>content</arg_key><arg_value>b</arg_value></tool_call>",
+        WRITE_AB,
+    ),
+    "glm, the value on its own line": (
+        "<tool_call>bash<arg_key>command</arg_key>\n<arg_value>\nls\n</arg_value></tool_call>",
+        LS,
+    ),
+    "glm, no wrapper": ("bash\n<arg_key>command</arg_key>\n<arg_value>ls</arg_value>\n</tool_call>", LS),
+    "longcat": (
+        (
+            "<longcat_tool_call>bash\n<longcat_arg_key>command</longcat_arg_key>\n"
+            "<longcat_arg_value>ls</longcat_arg_value>\n</longcat_tool_call>"
+        ),
+        LS,
+    ),
+    "kimi, one section": (
+        (
+            "<|tool_call_section_begin|><|tool_call_begin|>functions.bash:0<|tool_call_argument_begin|>"
+            '{"command": "ls"}<|tool_call_end|><|tool_call_section_end|>'
+        ),
+        LS,
+    ),
+    "kimi, its first tokens dropped": (
+        'functions.bash:0<|tool_call_argument_begin|>{"command": "ls"}<|tool_call_end|><|tool_calls_section_end|>',
+        LS,
+    ),
+    "kimi, all its tokens dropped": ('functions.bash:0 {"command": "ls"}', LS),
+    "mistral, its first token dropped": ('bash[ARGS]{"command": "ls"}', LS),
+    "mistral, all its tokens dropped": ('bash{"command": "ls"}', LS),
+    "glm 4 of old": ('bash\n{"command": "ls"}', LS),
+    "deepseek v3.1, in plain characters": (
+        '<|tool_calls_begin|><|tool_call_begin|>bash<|tool_sep|>{"command": "ls"}<|tool_call_end|><|tool_calls_end|>',
+        LS,
+    ),
+    "deepseek v4, its bars doubled": (
+        (
+            '<\uff5c\uff5cDSML\uff5c\uff5ctool_calls>\n<\uff5c\uff5cDSML\uff5c\uff5cinvoke name="bash">\n'
+            '<\uff5c\uff5cDSML\uff5c\uff5cparameter name="command" string="true">ls</\uff5c\uff5cDSML\uff5c\uff5cparameter>\n'
+            "</\uff5c\uff5cDSML\uff5c\uff5cinvoke>\n</\uff5c\uff5cDSML\uff5c\uff5ctool_calls>"
+        ),
+        LS,
+    ),
+    "gemma 4, brackets for braces": ('<|tool_call>call:bash(command: "ls")<tool_call|>', LS),
+    "gemma 4, JSON's quotes around a value": ('<|tool_call>call:bash{command:"ls"}<tool_call|>', LS),
+    "gemma 4, JSON": (
+        '<|tool_call>call:Write{"path": "a", "content": "x\\ny"}<tool_call|>',
+        Outcome(calls=(("Write", {"path": "a", "content": "x\ny"}),)),
+    ),
+    "gemma 4, no word before the name": ('<|tool_call>bash{command:<|"|>ls<|"|>}<tool_call|>', LS),
+    "python, one object for all": ('<tool_call>bash({"command": "ls"})</tool_call>', LS),
     "fenced": ('```json\n{"name": "bash", "arguments": {"command": "ls"}}\n```', LS),
     "fenced, two blocks": (
         (
@@ -518,6 +655,21 @@ PROSE = [
     "| call | tool |\n|---|---|\n| `bash(command=1)` | bash |",
     "to=functions.bash",
     "Action: bash\nAction Input: {}",
+    "bash",
+    "Write",
+    "Write the file, then\nRead_file and",
+    "bash {\n  echo a\n}",
+    "bash[0] is the first",
+    "bash[ARGS] is how it goes on",
+    "functions.",
+    "functions.nobody:0 {\"a\": 1}",
+    'bash {"command": "ls"}\nis how it is called.',
+    "bash <b>bold</b>",
+    "A call ends with </tool_call>",
+    "```xml\n</tool_call>\n```",
+    "<tool_call>\n<nobody>\n</tool_call>",
+    "<tool_call>nobodypath</arg_key><arg_value>a</arg_value></tool_call>",
+    "<tool_call>bashnothing</arg_key><arg_value>a</arg_value></tool_call>",
 ]  # fmt: skip
 
 
@@ -539,6 +691,21 @@ def test_the_example_of_an_earlier_block_does_not_hide_the_call_behind_it() -> N
     for text in (example_text, example_text.partition("So it is")[0], bare, bare * 2):
         for size in (1, 5, 1_000):
             assert outcome(*cut(text + QWEN, size)) == Outcome(text, WRITE_A.calls)
+
+
+@pytest.mark.parametrize("size", [1_000_000, 1, 3], ids=["whole", "by character", "by three"])
+@pytest.mark.parametrize("mark", ["<\uff5cDSML\uff5cfunction_calls", "<tool_call>", "<tool_call>\n", "[TOOL_CALLS]"])
+def test_a_mark_left_in_front_of_a_call_that_the_server_has_read_is_not_shown(mark: str, size: int) -> None:
+    server = call('{"path": "a"}')
+    found = outcome(*cut(f"I look.\n{mark}", size), *server, "</tool_call>", reason=StopReason.TOOL_CALLS)
+    assert found == Outcome("I look.\n", WRITE_A.calls)
+    assert outcome("Is a <t", *server, reason=StopReason.TOOL_CALLS) == Outcome("Is a <t", WRITE_A.calls)
+
+
+@pytest.mark.parametrize("size", [1_000_000, 1, 3], ids=["whole", "by character", "by three"])
+@pytest.mark.parametrize("mark", ["</tool_call>", "</function>\n</tool_call>\n", "<tool_call|>"])
+def test_the_end_of_a_call_that_was_none_is_not_shown(mark: str, size: int) -> None:
+    assert outcome(*cut(f"Done.\n{mark}", size)) == Outcome("Done.\n", reason=StopReason.END_TURN)
 
 
 def test_an_example_before_a_call_of_the_servers_is_an_example() -> None:
@@ -597,6 +764,8 @@ def test_a_name_that_could_be_two_tools_is_none() -> None:
 def test_a_reader_refuses_what_is_not_of_its_notation(reader: Reader) -> None:
     with pytest.raises(NoCall):
         reader("?", 0, OfferedTools(REQUEST.tools))
+    with pytest.raises(NoCall):
+        reader("nobody", 0, OfferedTools(REQUEST.tools))
 
 
 def test_text_without_a_key_is_no_argument() -> None:

@@ -8,16 +8,17 @@ from collections.abc import Iterable
 from agentlaunch.core.filters.json_schema import Schema
 from agentlaunch.core.ir import FunctionTool, Tool
 
-_PREFIX = re.compile(r"^(?:functions?|default_api|tools?|tool_calls?)[.:/]", re.IGNORECASE)
+_PREFIX = re.compile(r"^(?:functions?|default_api|tools?|tool_calls?|call)[.:/]", re.IGNORECASE)
 """What gpt-oss, Kimi and Gemma put before a function's name."""
 
+_VENDOR = "functions."
 _NUMBER = re.compile(r"(?::\d+|\(\))$")
 """Kimi numbers its calls behind the name, others put brackets there."""
 
 _SERVERS = re.compile(r"^mcp__.+?__")
 """The server of an MCP tool, as Claude Code and Codex name them; models leave it out."""
 
-_AROUND = " \t\r\n\"'`"
+_AROUND = " \t\r\n\"'`:"
 """Around names, and before the special tokens that servers of gpt-oss leave behind them (`bash<|channel|>json`)."""
 
 _SEPARATORS = re.compile(r"[-_.\s]")
@@ -37,6 +38,7 @@ class OfferedTools:
             bare = _folded(_SERVERS.sub("", name))
             if bare not in known:
                 spelled.setdefault(bare, []).append(name)
+        self._initials = {name[:1] for name in spelled} | {_VENDOR[0]}
         self._meant = {folded: names[0] for folded, names in spelled.items() if len(names) == 1}
 
     def __bool__(self) -> bool:
@@ -55,6 +57,21 @@ class OfferedTools:
         half = bare[: len(bare) // 2]
         # Servers that tell a name whole in each piece have it joined twice (report B143).
         return half if found is None and half * 2 == bare and half in self._tools else found
+
+    def may_begin(self, word: str) -> bool:
+        """Whether a name that is meant for an offered tool may begin with `word`, which was perhaps not told whole."""
+        if word[:1].casefold() not in self._initials:
+            return False
+        bare = _folded(_PREFIX.sub("", word).partition(":")[0])
+        return _VENDOR.startswith(word) or any(name.startswith(bare) for name in self._meant)
+
+    def run_together(self, word: str) -> tuple[str, str] | None:
+        """The offered name and its key that `word` is when nothing stands between them; the longest such name."""
+        for name in sorted(self._tools, key=len, reverse=True):
+            key = word.removeprefix(name)
+            if key != word and key in self.schema(name).properties():
+                return name, key
+        return None
 
     def taking(self, keys: Iterable[str]) -> list[str]:
         """The tools that know each of `keys` and require no other."""

@@ -10,8 +10,9 @@ from agentlaunch.core.filters.limits import hit_limit
 from agentlaunch.core.filters.mending import Mend, MendCount
 from agentlaunch.core.filters.offered import OfferedTools
 from agentlaunch.core.filters.tool_text.markdown import Markdown
-from agentlaunch.core.filters.tool_text.markup import FoundCall
+from agentlaunch.core.filters.tool_text.markup import OPENING, FoundCall, only_marks
 from agentlaunch.core.filters.tool_text.reading import (
+    NAME_TRIGGER,
     TRIGGER,
     Opening,
     Search,
@@ -72,6 +73,7 @@ class TextCalls:
         self._thought: list[str] = []
         self._usage: list[UsageReport] = []
         self._made = 0
+        self._has_shown_mark = False
 
     @property
     def mended(self) -> Mapping[str, int]:
@@ -112,6 +114,8 @@ class TextCalls:
                 self._thought.append(text)
                 yield from self._plain()
             case ToolCallStart():
+                if only_marks(self._undecided):  # which the server has left in front of the call that it read
+                    self._undecided = ""
                 yield from self._plain()
                 self._has_call = True
                 if self._opening is not None:
@@ -128,7 +132,7 @@ class TextCalls:
     def _text(self, text: str, event: TextDelta) -> Iterator[ChatEvent]:
         if self._opening is not None:
             yield from self._hold(text)
-        elif self._undecided or TRIGGER.search(text) is not None:
+        elif self._undecided or self._may_begin_in(text):
             yield from self._search(self._undecided + text, final=False)
         elif self._has_said:
             self._markdown = self._markdown.after(text)
@@ -136,6 +140,13 @@ class TextCalls:
         else:
             self._markdown = self._markdown.after(text)
             yield from self._say(text)
+
+    def _may_begin_in(self, text: str) -> bool:
+        if TRIGGER.search(text) is not None:
+            return True
+        if not self._markdown.blank and "\n" not in text:
+            return False
+        return any(self._offered.may_begin(found[1]) for found in NAME_TRIGGER.finditer(text))
 
     def _say(self, text: str) -> Iterator[ChatEvent]:
         """Tell text. White space before the first word waits: it goes away when a call follows."""
@@ -155,9 +166,11 @@ class TextCalls:
         self._undecided = ""
         self._markdown = search.markdown
         if found is None:
+            self._has_shown_mark = self._has_shown_mark or OPENING.search(text) is not None
             yield from self._say(text)
             return
         yield from self._say(text[: found.start])
+        self._has_shown_mark = self._has_shown_mark or OPENING.search(text, 0, found.start) is not None
         if isinstance(found, Undecided):
             self._undecided = text[found.start :]
             return
@@ -208,6 +221,8 @@ class TextCalls:
         else:
             calls = self._thought_calls()
             yield from self._tell(calls, cut=cut)
+        if self._has_shown_mark:  # what ends a call is dropped only where nothing begins one
+            yield from self._say(self._undecided)
         if self._blank and not self._has_call:
             yield TextDelta(self._blank)
         yield from self._usage

@@ -12,10 +12,12 @@ from agentlaunch.core.filters.tool_text.markup import CLOSER, FoundCall, NoCall
 from agentlaunch.core.filters.tool_text.open_ended import call_of, unclosed_call
 
 _HEAD = re.compile(r"(?:call:)?([\w.:/-]+)\{")
-_QUOTES = ('<|"|>', "<escape>")
+QUOTES = ('<|"|>', "<escape>")
+"""What Gemma 4 and FunctionGemma write around texts."""
+
 _NEXT_CALL = re.compile(r"\n\s*call:[\w.:/-]+\{")
 _KEY = re.compile(r"\s*[\"']?([\w-]+)[\"']?\s*:")
-_BRACKET = re.compile(r"[{}\[\],]|" + "|".join(map(re.escape, _QUOTES)))
+_BRACKET = re.compile(r"[{}\[\],]|" + "|".join(map(re.escape, QUOTES)))
 _MAX_DEPTH = 32
 
 
@@ -26,6 +28,9 @@ def read_gemma(text: str, start: int, offered: OfferedTools) -> tuple[list[Found
     if head is None or name is None:
         raise NoCall
     schema = offered.schema(name)
+    exact = strict(text, head.end() - 1)
+    if exact is not None and isinstance(exact[0], dict):
+        return [call_of(name, exact[0])], exact[1]
     end = _end(text, head.end())
     if end is None:
         values = _object(text[head.end() :], schema, 0)
@@ -43,7 +48,7 @@ def _end(text: str, start: int) -> int | None:
     pieces, closing = _pieces(text, start)
     if closing is not None:
         return closing
-    if pieces and any(quote in text[start:] for quote in _QUOTES):
+    if pieces and any(quote in text[start:] for quote in QUOTES):
         return None
     following = [found.start() for pattern in (CLOSER, _NEXT_CALL) if (found := pattern.search(text, start))]
     end = text.rfind("}", start, min(following, default=len(text)))
@@ -58,7 +63,7 @@ def _pieces(text: str, start: int) -> tuple[list[str], int | None]:
     while (found := _BRACKET.search(text, position)) is not None:
         position = found.end()
         mark = found[0]
-        if mark in _QUOTES:
+        if mark in QUOTES:
             closing = text.find(mark, position)
             if closing < 0:
                 break
@@ -92,7 +97,7 @@ def _object(text: str, schema: Schema, depth: int) -> dict[str, Json]:
 
 def _value(text: str, schema: Schema, depth: int) -> Json:
     bare = text.strip()
-    for quote in _QUOTES:
+    for quote in QUOTES:
         if bare.startswith(quote):
             return bare[len(quote) :].removesuffix(quote)
     if depth < _MAX_DEPTH and "string" not in schema.types():

@@ -10,6 +10,8 @@ from agentlaunch.core.filters.tool_text.markup import (
     CHANNEL,
     CLOSERS,
     FENCES,
+    KEY_TAGS,
+    NAMESPACE_MARK,
     OPENERS,
     PARAMETER_TAGS,
     SEPARATORS,
@@ -27,7 +29,7 @@ ARGUMENT_KEYS = ("arguments", "parameters", "args", "input", "tool_input", "acti
 
 _NAME_TAGS = ("name", "tool_name", "function_name")
 _OTHER_KEYS = ("type", "id", "index", "call_id", "tool_call_id")
-_CALL_FENCES = ("tool_code", "tool_call", "tool")
+_CALL_FENCES = ("tool_code", "tool_call", "tool_calls", "tool_use", "tool", "function_call")
 """In any other block a line of Python is just that."""
 
 _MOST_OPENERS = 12
@@ -113,10 +115,9 @@ def _form(cursor: Cursor, offered: OfferedTools, *, wrapped: bool, marked: bool)
         case _:
             if cursor.one_of(("call:",)) is not None:
                 _offered_name(cursor, offered)
-                _expect(cursor, ("{",))
-                return Form.GEMMA
+                return Form.GEMMA if _expect(cursor, ("{", "(")) == "{" else Form.PYTHON
             if not marked:
-                raise NoCall
+                return _bare(cursor, offered)
             return _named(cursor, offered, wrapped=wrapped)
 
 
@@ -162,9 +163,12 @@ def _tag(cursor: Cursor, offered: OfferedTools) -> None:
     name = _offered_name(cursor, offered)
     cursor.one_of(('"', "'"))
     cursor.space()
-    closed = cursor.one_of((">",)) is not None
+    closing = cursor.one_of((">", "/>"))
+    if closing == "/>":
+        return
+    cursor.one_of((NAMESPACE_MARK,))
     cursor.space()
-    own = tuple(f"<{key}>" for key in offered.schema(name).properties()) if closed else ()
+    own = tuple(f"{bracket}{key}>" for key in offered.schema(name).properties() for bracket in ("<", ""))
     if _needs_nothing(cursor, offered, name):
         return
     _expect(cursor, (*PARAMETER_TAGS, "{", *CLOSERS, *OPENERS[-1:], *own))
@@ -180,18 +184,37 @@ def _named(cursor: Cursor, offered: OfferedTools, *, wrapped: bool) -> Form:
     while cursor.one_of(("print(",)) is not None:
         pass
     word = cursor.name()
-    if word == "function" and cursor.one_of(SEPARATORS) is not None:
+    if word == "function" and cursor.one_of(("=", *SEPARATORS)) is not None:
         word = cursor.name()
     name = offered.find(word)
     if name is None:
+        if wrapped and offered.run_together(word) and cursor.one_of(("</arg_key>", "</longcat_arg_key>")):
+            return Form.NAMED
         raise NoCall
+    cursor.one_of((">",))
     cursor.space()
     if cursor.one_of(("(",)) is not None:
         return Form.PYTHON
     if not wrapped:
         raise NoCall
     if not _needs_nothing(cursor, offered, name):
-        _expect(cursor, ("<arg_key>", "{", "```", *SEPARATORS, *CLOSERS))
+        keys = (f"{key}</" for key in offered.schema(name).properties())
+        _expect(cursor, (*KEY_TAGS, "{", "```", "<tool_call>", *PARAMETER_TAGS, *SEPARATORS, *CLOSERS, *keys))
+    return Form.NAMED
+
+
+def _bare(cursor: Cursor, offered: OfferedTools) -> Form:
+    """A name at the start of a line, and what only calls have behind it: servers drop the tokens before it."""
+    if not offered.may_begin(cursor.word()):
+        raise NoCall
+    _offered_name(cursor, offered)
+    cursor.space()
+    if cursor.one_of(KEY_TAGS) is None:
+        separated = cursor.one_of(SEPARATORS) is not None
+        cursor.space()
+        _expect(cursor, ("{",))
+        cursor.space()
+        _expect(cursor, ('"', "}") if separated else ('"',))
     return Form.NAMED
 
 
@@ -212,7 +235,7 @@ def _nested(cursor: Cursor, offered: OfferedTools) -> None:
     if name is None:
         raise NoCall
     known = offered.schema(name).properties()
-    _expect(cursor, ("{", f"</{word}>", *(f"<{key}>" for key in known)))
+    _expect(cursor, ("{", f"</{word}>", *PARAMETER_TAGS, *(f"<{key}>" for key in known)))
 
 
 def _list(cursor: Cursor, offered: OfferedTools, *, wrapped: bool) -> Form:

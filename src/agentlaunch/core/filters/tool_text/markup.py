@@ -9,10 +9,19 @@ from dataclasses import dataclass
 _BARS = ("\uff5c", "\u2016", "|")
 """DeepSeek's full-width bar, and what tokenizers and terminals make of it (field report B133)."""
 
-_PREFIXES = ("", "antml:", "minimax:", "mm:", "seed:", "steptml:", "atem:", *(f"{bar}DSML{bar}" for bar in _BARS))
+_PREFIXES = (
+    *("", "antml:", "minimax:", "mm:", "seed:", "steptml:", "atem:", "longcat_", "DSML:"),
+    *(f"{bar}DSML{bar}" for bar in (*_BARS, *(bar * 2 for bar in _BARS))),
+)
 
 NAMESPACE_MARK = "]<]minimax[>["
 """MiniMax-M3 writes it before each of its tags (field report B156)."""
+
+
+def _deepseek(words: str) -> tuple[str, ...]:
+    """DeepSeek's mark of these words, with what stands for the spaces in its tokenizer and in texts about it."""
+    return tuple(f"<{bar}{words.replace(' ', space)}{bar}>" for bar in _BARS for space in ("\u2581", "_"))
+
 
 _WRAPPERS = ("tool_call", "tool_calls", "function_call", "function_calls", "tools", "tool", "tool_use", "function")
 
@@ -26,15 +35,19 @@ OPENERS = (
     "<|python_start|>",
     "[TOOL_CALLS]",
     "[TOOL_CALL]",
+    "[TOOL_REQUEST]",
     "<TOOLCALL>",
+    "<functioncall>",
+    "<|function_call|>",
     "<|START_ACTION|>",
     "<|tools_prefix|>",
     "<|action_start|>",
     "<|plugin|>",
     "<|tool_calls_section_begin|>",
+    "<|tool_call_section_begin|>",
     "<|tool_call_begin|>",
-    *(f"<{bar}tool\u2581calls\u2581begin{bar}>" for bar in _BARS),
-    *(f"<{bar}tool\u2581call\u2581begin{bar}>" for bar in _BARS),
+    *_deepseek("tool calls begin"),
+    *_deepseek("tool call begin"),
     "<start_function_call>",
     NAMESPACE_MARK,
 )
@@ -55,14 +68,17 @@ CLOSERS = (
     "<|tools_suffix|>",
     "<|action_end|>",
     "<|tool_calls_section_end|>",
-    *(f"<{bar}tool\u2581call\u2581end{bar}>" for bar in _BARS),
-    *(f"<{bar}tool\u2581calls\u2581end{bar}>" for bar in _BARS),
+    "<|tool_call_section_end|>",
+    "[END_TOOL_REQUEST]",
+    *_deepseek("tool call end"),
+    *_deepseek("tool calls end"),
     "<end_function_call>",
     "<|call|>",
     "<|end|>",
     "<|im_end|>",
     "<end_of_turn>",
     "<turn|>",
+    "[e~[",
 )
 """What may stand behind a call."""
 
@@ -79,16 +95,24 @@ STOPPERS = (
     "<|start_of_role|>",
     "<|observation|>",
     "<|user|>",
-    *(f"<{bar}tool\u2581outputs\u2581begin{bar}>" for bar in _BARS),
+    *_deepseek("tool outputs begin"),
 )
 """Behind a call: the model goes on to make up the result. Nothing after it is worth hearing."""
 
 TAGS = tuple(
     f"<{prefix}{start}"
     for prefix in _PREFIXES
-    for start in ("function=", "function name=", "invoke name=", "invoke=", "tool name=")
+    for start in (
+        *("function=", "function name=", "invoke name=", "invoke=", "tool name="),
+        *("tool_call name=", "tool_call=", "tool_use name=", "function_call name="),
+    )
 )
 """How a call begins whose name stands in a tag."""
+
+KEY_TAGS = ("<arg_key>", "<longcat_arg_key>")
+"""Before the keys in GLM's and LongCat's notation."""
+
+OPENING = re.compile("|".join(map(re.escape, (*OPENERS, *TAGS))))
 
 PARAMETER_TAGS = tuple(f"<{prefix}parameter" for prefix in _PREFIXES)
 
@@ -99,13 +123,14 @@ SEPARATORS = (
     "[ARGS]",
     "[CALL_ID]",
     "<|tool_call_argument_begin|>",
-    *(f"<{bar}tool\u2581sep{bar}>" for bar in _BARS),
+    *_deepseek("tool sep"),
     "<|message|>",
 )
 """Between a bare name and its arguments: Mistral, Kimi, DeepSeek, gpt-oss."""
 
 FENCES = (
     *("json", "jsonc", "json5", "javascript", "js", "tool_code", "tool_call", "tool", "xml", "python"),
+    *("tool_calls", "tool_use", "function_call"),
     *("bash", "sh", "shell", "text", "plaintext", ""),
 )
 """Languages of a markdown block that may hold a call."""
@@ -115,11 +140,29 @@ LONGEST_HEAD = 600
 
 _LONGEST_LITERAL = 80
 
-_NAME = re.compile(r"[\w.:/-]+")
+_NAME = re.compile(r"[\w.:-]+(?:/[\w.:-]+)*(?:/\Z)?")
 _SPACE = re.compile(r"\s*")
 
 CLOSER = re.compile("|".join(map(re.escape, sorted(CLOSERS, key=len, reverse=True))))
 BOUNDARY = re.compile("|".join(map(re.escape, sorted((*CLOSERS, *OPENERS), key=len, reverse=True))))
+
+_ONLY_CLOSERS = re.compile(rf"(?:\s|{CLOSER.pattern})*")
+_ONLY_MARKS = re.compile(rf"(?:\s|{BOUNDARY.pattern})*")
+_SHORTEST_PART = 4
+"""Characters of a mark that was cut: fewer may be anything."""
+
+
+def only_closers(text: str, start: int, *, final: bool) -> bool:
+    """Whether nothing but marks that close calls stands from `start` on; unless `final`, the last may be a part."""
+    end = _ONLY_CLOSERS.match(text, start).end()  # type: ignore[union-attr]
+    rest = text[end:]
+    return not rest or (not final and any(closer.startswith(rest) for closer in CLOSERS))
+
+
+def only_marks(text: str) -> bool:
+    """Whether nothing but marks of calls stands in `text`, of which the last may have been cut."""
+    rest = text[_ONLY_MARKS.match(text).end() :]  # type: ignore[union-attr]
+    return not rest or (len(rest) >= _SHORTEST_PART and any(mark.startswith(rest) for mark in (*OPENERS, *CLOSERS)))
 
 
 class More(Exception):
@@ -157,10 +200,10 @@ class Cursor:
 
     def one_of(self, literals: Sequence[str]) -> str | None:
         """The literal that stands here, which is passed over; None when none does."""
-        for literal in literals:
-            if self.text.startswith(literal, self.position):
-                self.position += len(literal)
-                return literal
+        if self.text.startswith(tuple(literals), self.position):
+            literal = next(each for each in literals if self.text.startswith(each, self.position))
+            self.position += len(literal)
+            return literal
         if len(self.text) - self.position < _LONGEST_LITERAL:
             rest = self.text[self.position :]
             if any(literal.startswith(rest) for literal in literals):
@@ -188,6 +231,11 @@ class Cursor:
             self.more()
         self.position = found.end()
         return found[0]
+
+    def word(self) -> str:
+        """What stands here of a name, which may not have ended."""
+        found = _NAME.match(self.text, self.position)
+        return "" if found is None else found[0]
 
     def more(self) -> None:
         """The text ends here: NoCall when too much of it was needed already, nothing when it is final."""

@@ -11,7 +11,8 @@ from agentlaunch.core.filters.tool_text.open_ended import call_of, unclosed_call
 
 _BEGIN = re.compile(r"\[?\s*(?:print\(\s*)*")
 _NAME = re.compile(r"\s*([\w.:/-]+)\s*\(")
-_KEY = re.compile(r"\s*([A-Za-z_]\w*)\s*=(?!=)\s*")
+_KEY = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:=(?!=)|:)\s*")
+"""Gemma also writes a colon there (hermes-agent #7449)."""
 _BETWEEN = re.compile(r"\s*,?\s*")
 _PRINT = re.compile(r"\s*(?:print\(\s*)+(?=[\w.:/-]+\s*\()")
 
@@ -57,8 +58,11 @@ def _call(text: str, start: int, name: str, offered: OfferedTools) -> tuple[Foun
             found = repaired(text, position)
         except Unrepairable:
             raise NoCall from None
-        values[key[1] if key else left[0]] = found.value
         position = found.end
+        if key is None and not values and isinstance(found.value, dict) and found.value.keys() <= {*names}:
+            values = found.value  # all of them as one object
+        else:
+            values[key[1] if key else left[0]] = found.value
         if found.whole is not Whole.YES:
             last = found.value if isinstance(found.value, str) else None
             return unclosed_call(name, values, last), len(text)

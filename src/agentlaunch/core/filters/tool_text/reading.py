@@ -25,6 +25,8 @@ from agentlaunch.core.filters.tool_text.markup import (
     FoundCall,
     More,
     NoCall,
+    only_closers,
+    only_marks,
 )
 from agentlaunch.core.filters.tool_text.named_calls import read_named
 from agentlaunch.core.filters.tool_text.nested_calls import read_nested
@@ -34,7 +36,8 @@ from agentlaunch.core.filters.tool_text.tag_calls import read_tags
 Segment: TypeAlias = str | FoundCall
 Reader: TypeAlias = Callable[[str, int, OfferedTools], tuple[list[FoundCall], int]]
 
-_AFTER_ANGLE = re.escape("".join(sorted({literal[1] for literal in (*OPENERS, *TAGS, CHANNEL) if literal[0] == "<"})))
+_ANGLED = (literal for literal in (*OPENERS, *CLOSERS, *TAGS, CHANNEL) if literal[0] == "<")
+_AFTER_ANGLE = re.escape("".join(sorted({literal[1] for literal in _ANGLED})))
 
 _READERS: dict[Form, Reader] = {
     Form.TAGS: read_tags,
@@ -45,12 +48,18 @@ _READERS: dict[Form, Reader] = {
     Form.NESTED: read_nested,
 }
 
-TRIGGER = re.compile(
+_TRIGGER = (
     rf"<(?:[{_AFTER_ANGLE}]|\Z)|\[(?:T|\Z)|\](?:<|\Z)|```|`{{1,2}}\Z"
-    r"|^[ \t]*(?:[\[{]|c(?:all:|(?:a(?:l{1,2})?)?\Z))",
-    re.MULTILINE,
+    r"|^[ \t]*(?:[\[{]|c(?:all:|(?:a(?:l{1,2})?)?\Z))"
 )
+TRIGGER = re.compile(_TRIGGER, re.MULTILINE)
 """Where a call, or a block of code, may begin. Most text has no such place."""
+
+_NAME_TRIGGER = r"^[ \t]*([A-Za-z_][\w.:-]*)(?=\[(?:A|\Z)|\s*(?:<(?:[|\uff5cal]|\Z)|\{|\Z))"
+NAME_TRIGGER = re.compile(_NAME_TRIGGER, re.MULTILINE)
+"""The same for a call that lacks its opening mark, where a line begins."""
+
+_ANY_TRIGGER = re.compile(f"{_TRIGGER}|{_NAME_TRIGGER}", re.MULTILINE)
 
 _BEHIND = re.compile(rf"(?:\s|,|;|{CLOSER.pattern}|[\]}}]+(?=\s*(?:{CLOSER.pattern}|\Z)))*")
 
@@ -90,7 +99,7 @@ class Search:
     def next(self) -> Opening | Undecided | None:
         """The next call; None when there is none, and all of the text is decided."""
         search = self.position
-        while (trigger := TRIGGER.search(self.text, search)) is not None:
+        while (trigger := _ANY_TRIGGER.search(self.text, search)) is not None:
             start = trigger.end() - len(trigger[0].lstrip())
             self._pass(start)
             found = self._at(start, self.markdown)
@@ -118,6 +127,8 @@ class Search:
         """What begins at `start`; where to look on when nothing does."""
         if before.is_code:
             return self._close_block(start, before)
+        if before.blank and self.text[start] in "<[" and only_closers(self.text, start, final=self.final):
+            return Undecided(start)  # nobody is shown the end of a call that was told otherwise
         cursor = Cursor(self.text, start, final=self.final)
         try:
             return Opening(start, head_at(cursor, self.offered, Place(line_start=before.blank)))
@@ -162,7 +173,7 @@ def read(text: str, offered: OfferedTools, markdown: Markdown) -> list[Segment]:
             search.skip(said)
     if not segments:
         return [given]
-    if not _is_closer_begun(text[said:].strip()):
+    if not _is_closer_begun(text[said:].strip()) and not only_marks(text[said:]):
         segments.append(text[said:])
     return segments
 

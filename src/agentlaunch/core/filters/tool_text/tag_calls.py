@@ -14,14 +14,20 @@ from agentlaunch.core.filters.tool_text.json_calls import document
 from agentlaunch.core.filters.tool_text.markup import BOUNDARY, FoundCall, NoCall
 from agentlaunch.core.filters.tool_text.open_ended import call_of, unclosed_call
 
-_PREFIX = r"(?:\w+:|[|\uff5c\u2016]DSML[|\uff5c\u2016])?"
-_HEAD = re.compile(rf"<{_PREFIX}(?:function|invoke|tool)(?:=|\s+name=)\s*[\"']?([\w.:/-]+)[\"']?\s*>?\s*")
+_PREFIX = r"(?:\w+:|[|\uff5c\u2016]{1,2}DSML[|\uff5c\u2016]{1,2}|longcat_)?"
+_HEAD = re.compile(
+    rf"<{_PREFIX}(?:function_call|function|invoke|tool_call|tool_use|tool)(?:=|\s+name=)"
+    r"\s*[\"']?([\w.:-]+(?:/[\w.:-]+)*)[\"']?\s*(/?>)?\s*"
+)
 _PARAMETER = re.compile(rf"\s*<{_PREFIX}parameter(?:=|\s+name=)\s*[\"']?([^>\"'\n=]+?)[\"']?(?:\s+[^>\n]*)?>")
 _OWN_TAG = re.compile(r"\s*<([\w-]+)>")
-_END = re.compile(rf"\s*</{_PREFIX}(?:function|invoke|tool)>")
+_FIRST_TAG = re.compile(r"\s*<?([\w-]+)>")
+"""MiniMax-M3 leaves the first bracket of the first parameter out (vLLM #51075)."""
+_IS_PARAMETER = re.compile(rf"\s*<{_PREFIX}parameter[=\s]")
+_END = re.compile(rf"\s*</{_PREFIX}(?:function|invoke|tool)(?:=[\w.:/-]+)?>")
 _MARK = re.compile(rf"<(/?){_PREFIX}(parameter|function|invoke)(?:[=\s][^>\n]*)?>")
 _STRUCTURE = re.compile(
-    rf"(?:\s*</{_PREFIX}parameter>)?\s*(?:<{_PREFIX}parameter[=\s]|</{_PREFIX}(?:function|invoke|tool)>|{BOUNDARY.pattern}|<{_PREFIX}(?:function|invoke)[=\s]|\Z)"
+    rf"(?:\s*</{_PREFIX}parameter>)?\s*(?:<{_PREFIX}parameter[=\s]|</{_PREFIX}(?:function|invoke|tool)(?:=[\w.:/-]+)?>|{BOUNDARY.pattern}|<{_PREFIX}(?:function|invoke)[=\s]|</[\w.:-]+>\s*(?:{BOUNDARY.pattern}|\Z)|\Z)"
 )
 _AGAIN = re.compile(rf"(?:\s*</{_PREFIX}parameter>)?")
 """Qwen3.6 closes a value twice (llama.cpp#24807); the text of no file ends with that tag alone on a line."""
@@ -43,9 +49,16 @@ def read_tags(text: str, start: int, offered: OfferedTools) -> tuple[list[FoundC
     name = offered.find(head[1]) if head is not None else None
     if head is None or name is None:
         raise NoCall
+    if head[2] == "/>":
+        return [call_of(name, {})], head.end()
     if text.startswith("{", head.end()):
         return json_body(text, head.end(), name)
     return parameters(text, head.end(), name, offered.schema(name))
+
+
+def is_parameter(text: str, position: int) -> bool:
+    """Whether a parameter's tag stands there."""
+    return _IS_PARAMETER.match(text, position) is not None
 
 
 def json_body(text: str, start: int, name: str) -> tuple[list[FoundCall], int]:
@@ -64,13 +77,13 @@ def parameters(text: str, start: int, name: str, schema: Schema) -> tuple[list[F
     last: str | None = None
     position = start
     while True:
-        parameter = _PARAMETER.match(text, position) or _own_tag(text, position, known)
+        parameter = _PARAMETER.match(text, position) or _own_tag(text, position, known, is_first=position == start)
         if parameter is None:
             break
         key = parameter[1].strip()
-        own = parameter.re is _OWN_TAG
+        own = parameter.re is not _PARAMETER
         value = _own_value(text, parameter) if own else _value(text, parameter.end(), known.keys() - values.keys())
-        values[key] = _typed(value, known.get(key), nested=own)
+        values[key] = _typed(value, known.get(key))
         last = None if value.closed else value.text
         position = value.end
     end = _END.match(text, position)
@@ -81,9 +94,9 @@ def parameters(text: str, start: int, name: str, schema: Schema) -> tuple[list[F
     return [unclosed_call(name, values, last)], len(text)
 
 
-def _own_tag(text: str, position: int, known: dict[str, Schema]) -> re.Match[str] | None:
+def _own_tag(text: str, position: int, known: dict[str, Schema], *, is_first: bool) -> re.Match[str] | None:
     """MiniMax-M3 makes the parameter's name the tag."""
-    found = _OWN_TAG.match(text, position)
+    found = (_FIRST_TAG if is_first else _OWN_TAG).match(text, position)
     return found if found is not None and found[1] in known else None
 
 
@@ -92,13 +105,15 @@ def _own_value(text: str, tag: re.Match[str]) -> _Value:
     end = text.find(closing, tag.end())
     if end < 0:
         return _Value(text[tag.end() :], len(text), closed=False)
-    return _Value(text[tag.end() : end], end + len(closing), closed=True)
+    inner = text[tag.end() : end]
+    on_lines = len(inner) > 1 and inner[0] == inner[-1] == "\n"
+    return _Value(inner[1:-1] if on_lines else inner, end + len(closing), closed=True)
 
 
-def _typed(value: _Value, schema: Schema | None, *, nested: bool) -> Json:
+def _typed(value: _Value, schema: Schema | None) -> Json:
     if schema is None:
         return value.text
-    if nested and value.text.lstrip().startswith("<") and schema.types() & {"array", "object"}:
+    if value.text.lstrip().startswith("<") and schema.types() & {"array", "object"}:
         return _children(value.text, schema)
     return typed(value.text, schema)
 
@@ -127,7 +142,7 @@ def _pairs(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _child(text: str, schema: Schema | None) -> Json:
-    return _typed(_Value(text, 0, closed=True), schema, nested=True)
+    return _typed(_Value(text, 0, closed=True), schema)
 
 
 # --- where a value ends -------------------------------------------------------------------------------------------
