@@ -128,6 +128,108 @@ def test_arguments_become_what_the_schema_wants_where_that_is_plain(
     assert set(counts) == kinds
 
 
+AGENTS_TOOLS = {
+    each.name: Schema.parse(each.parameters)
+    for each in (
+        tool("Read", ("file_path",), file_path="string", offset="integer", tags={"type": "array", "items": {}}),
+        tool("Edit", ("file_path", "old_string"), file_path="string", old_string="string", replace_all="boolean"),
+        tool("Bash", ("command",), command="string", timeout="number"),
+        tool("shell", ("command",), command={"type": "array", "items": {"type": "string"}}, workdir="string"),
+        tool(
+            "TodoWrite",
+            ("todos",),
+            todos={
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "content": {"type": "string"},
+                        "status": {"type": "string", "enum": ["pending", "in_progress"]},
+                    },
+                    "required": ["content"],
+                },
+            },
+        ),
+    )
+}
+TODO = {"content": "a", "status": "pending"}
+TODO_TEXT = '{"content": "a", "status": "pending"}'
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "expected", "kinds"),
+    [
+        # paths of Windows, whose backslashes were not doubled
+        ("Read", r'{"file_path": "C:\Users\bin\new.txt"}', {"file_path": r"C:\Users\bin\new.txt"}, {"json"}),
+        ("Read", r'{"file_path": "\\srv\Pub\new.txt"}', {"file_path": r"\srv\Pub\new.txt"}, {"json"}),
+        ("Read", r'{"file_path": "C:\Users\"}', r'{"file_path": "C:\Users\"}', {"cut_off"}),
+        ("Read", r'{"file_path": "C:\temp\new.txt"}', {"file_path": r"C:\temp\new.txt"}, {"value"}),
+        ("Read", '{"file_path": E:\\x y\\z.md, "offset": 1}', {"file_path": r"E:\x y\z.md", "offset": 1}, {"json"}),
+        ("Read", '{"file_path": /tmp/a.md}', {"file_path": "/tmp/a.md"}, {"json"}),
+        ("Bash", r'{"command": "Q:\nA:\d"}', {"command": "Q:\nA:\\d"}, {"json"}),
+        ("Bash", r'{"command": "Q:\nA:"}', RAW, set()),
+        # quotation marks and spaces around a path
+        ("Read", '{"file_path": " `a.txt`\\n"}', {"file_path": "a.txt"}, {"value"}),
+        ("Read", '{"file_path": "\\"\'a.txt\'\\""}', {"file_path": "a.txt"}, {"value"}),
+        ("Read", '{"file_path": " "}', RAW, set()),
+        ("Read", json.dumps({"file_path": " " + "a" * 5000}), RAW, set()),
+        ("Read", '{"file_path": ["a"]}', {"file_path": "a"}, {"value"}),
+        # braces and quotation marks
+        ("Bash", r'{"command": \"ls\"}', {"command": "ls"}, {"json"}),
+        ("Bash", r'{\"command\": \"echo \\"a\\"\"}', {"command": 'echo "a"'}, {"json"}),
+        ("Bash", r'{"command": "echo \"a\": \"b', r'{"command": "echo \"a\": \"b', {"cut_off"}),
+        ("Bash", '"command": "ls"}', {"command": "ls"}, {"json"}),
+        ("Bash", '"command": "ls"', {"command": "ls"}, {"unterminated"}),
+        ("Bash", '{{"command": "ls"}}', {"command": "ls"}, {"json"}),
+        ("Bash", '<|constrain|>json<|message|>{"command": "ls"}<|call|>', {"command": "ls"}, {"json"}),
+        ("Bash", 'Calling it: {"command": "ls"}', {"command": "ls"}, {"json"}),
+        ("Bash", 'Calling it: {"command": "ls', 'Calling it: {"command": "ls', {"cut_off"}),
+        ("Bash", 'He said "so": {"command": "ls"}', 'He said "so": {"command": "ls"}', {"cut_off"}),
+        ("Bash", '{}{"command": "ls"}', {"command": "ls"}, {"json"}),
+        # keys
+        ("Read", '{"path": "a"}', {"file_path": "a"}, {"key"}),
+        ("Read", '{"file": "a"}', {"file_path": "a"}, {"key"}),
+        ("Bash", '{"cmd": "ls", "timeout": 5}', {"command": "ls", "timeout": 5}, {"key"}),
+        ("Bash", '{"cmd": "ls", "why": "x"}', RAW, set()),
+        ("Bash", '{"script": "ls"}', RAW, set()),
+        # what a model writes for nothing
+        ("Read", '{"file_path": "a", "offset": "None"}', {"file_path": "a"}, {"null"}),
+        ("Read", '{"file_path": "a", "offset": "undefined"}', {"file_path": "a"}, {"null"}),
+        ("Read", '{"file_path": "a", "offset": ""}', {"file_path": "a"}, {"null"}),
+        # booleans
+        ("Edit", '{"file_path": "a", "old_string": "b", "replace_all": 1}', True, {"type"}),
+        ("Edit", '{"file_path": "a", "old_string": "b", "replace_all": "0"}', False, {"type"}),
+        ("Edit", '{"file_path": "a", "old_string": "b", "replace_all": "No"}', False, {"type"}),
+        ("Edit", '{"file_path": "a", "old_string": "b", "replace_all": 2}', RAW, set()),
+        # commands, as a line and as words
+        ("Bash", '{"command": ["bash", "-lc", "ls | wc"]}', {"command": "ls | wc"}, {"value"}),
+        ("Bash", '{"command": ["echo", "a b"]}', {"command": "echo 'a b'"}, {"value"}),
+        ("Bash", '{"command": ["ls"]}', {"command": "ls"}, {"value"}),
+        ("Bash", '{"command": ["ls", 5]}', {"command": '["ls", 5]'}, {"type"}),
+        ("shell", '{"command": "ls -la"}', {"command": ["ls", "-la"]}, {"value"}),
+        ("shell", '{"command": "ls | wc"}', {"command": ["bash", "-lc", "ls | wc"]}, {"value"}),
+        ("shell", '{"command": "[\\"ls\\"]"}', {"command": ["ls"]}, {"type"}),
+        # lists
+        ("TodoWrite", f'{{"todos": {{"todos": [{TODO_TEXT}]}}}}', {"todos": [TODO]}, {"type"}),
+        ("TodoWrite", f'{{"todos": {{"0": {TODO_TEXT}, "1": {TODO_TEXT}}}}}', {"todos": [TODO, TODO]}, {"type"}),
+        ("TodoWrite", f'{{"todos": {TODO_TEXT}}}', {"todos": [TODO]}, {"type"}),
+        ("TodoWrite", f"[{TODO_TEXT}, {TODO_TEXT}]", {"todos": [TODO, TODO]}, {"json"}),
+        ("TodoWrite", "[5]", RAW, set()),
+        ("TodoWrite", '{"todos": [{"content": "a", "status": "`Pending`"}]}', {"todos": [TODO]}, {"type"}),
+    ],
+)
+def test_slips_of_small_models_in_the_tools_of_agents_are_what_they_meant(
+    name: str, arguments: str, expected: object, kinds: set[str]
+) -> None:
+    found = mended(arguments, AGENTS_TOOLS[name])
+    told = parsed(found.texts[0])
+    if isinstance(expected, bool):
+        expected = {"file_path": "a", "old_string": "b", "replace_all": expected}
+    assert (len(found.texts), told) == (1, parsed(arguments) if expected == RAW else expected)
+    assert {kind.value for kind in found.kinds} == kinds
+    assert all(not mended(text, AGENTS_TOOLS[name]).kinds for text in found.texts if found.whole)
+
+
 @given(json_object_texts)
 def test_valid_arguments_pass_byte_for_byte(text: str) -> None:
     events, counts = filtered(call(text, "anything"), request=ChatRequest("m", (), tools=(tool("anything"),)))

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from agentlaunch.core.filters.json_repair import Json, Repaired, Unrepairable, Whole, json_text, repaired, strict
 from agentlaunch.core.filters.json_schema import Schema, type_of
+from agentlaunch.core.filters.known_keys import folded, meant, respelled
 from agentlaunch.core.filters.mending import Mend
 
 _MAX_DEPTH = 32
 """Levels of a value that are compared with the schema."""
 
-_PREFIX = re.compile(r"\s*(?:```[\w-]*|json(?=\s*[\n{\[]))?\s*")
+_PREFIX = re.compile(r"\s*(?:<\|\w+\|>)*(?:```[\w-]*|json(?=\s*[\n{\[<]))?(?:<\|\w+\|>)*\s*(?:\{\s*(?=\{))?")
+_MEMBERS = re.compile(r"\"[\w.-]{1,100}\"\s*:")
+"""The opening brace was lost."""
+_OVER_ESCAPED = re.compile(r"\s*\{\s*\\\"|(?<!\\)\"\s*:\s*\\\"")
+"""A quotation mark that begins a key or a value is escaped itself (langchain-gradient #31)."""
+_LONGEST_PREFACE = 200
 _SUFFIX = re.compile(r"\s*(?:```)?\s*\Z")
-_SEPARATORS = re.compile(r"[-_.\s]")
 _WRAPPERS = ("arguments", "parameters", "args", "input", "kwargs", "params", "tool_input", "properties")
 _BESIDE_WRAPPERS = ("name", "type", "tool_name", "function", "tool", "recipient_name", "id", "call_id", "index")
 """What models repeat of the call or of the schema around the arguments."""
 
 _FOLDED_WRAPPERS = frozenset(name.replace("_", "") for name in _WRAPPERS)
 
-_BOOLEANS = {"true": True, "false": False}
+_BOOLEANS = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
 _NULLS = ("", "null", "none")
+_LEFT_OUT = (*_NULLS, "undefined")
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,20})(?:\.\d{1,20})?(?:[eE][-+]?\d{1,2})?")
 
 
@@ -60,15 +67,37 @@ def mended(text: str, schema: Schema) -> Arguments:
     if found is not None and not text[found[1] :].strip():
         return _of_value(text, found[0], schema, [])
     mender = _Mender()
-    try:
-        values = _repaired_values(text, mender, schema)
-    except Unrepairable:
-        values = None
+    values = _meant_values(text, mender, schema)
     if values is None:
         return Arguments((text,), (Mend.CUT_OFF,), whole=False)
     results = [_of_value("", value, schema, mender.kinds) for value in values]
     kinds = tuple(dict.fromkeys(kind for result in results for kind in result.kinds))
     return Arguments(tuple(text for result in results for text in result.texts), kinds)
+
+
+def _meant_values(text: str, mender: _Mender, schema: Schema) -> list[Json] | None:
+    """The objects in broken text, as it stands or as it was meant; None when it was cut off or is no JSON at all."""
+    try:
+        values = _repaired_values(text, mender, schema)
+    except Unrepairable:
+        values = None
+    if values is not None:
+        return values
+    for candidate in _readings(text):
+        found = _parsed(candidate)
+        if isinstance(found, dict):
+            mender.kinds[:] = [Mend.JSON]
+            return [found]
+    return None
+
+
+def _readings(text: str) -> Iterator[str]:
+    """Other texts that may be meant: with one level of escapes less, and without a preface."""
+    if _OVER_ESCAPED.search(text) is not None:
+        yield text.replace('\\"', '"').replace("\\\\", "\\")
+    preface, brace, rest = text.partition("{")
+    if brace and preface.strip() and len(preface) <= _LONGEST_PREFACE and not any(mark in preface for mark in "\"'[}"):
+        yield brace + rest
 
 
 def _repaired_values(text: str, mender: _Mender, schema: Schema) -> list[Json] | None:
@@ -79,6 +108,8 @@ def _repaired_values(text: str, mender: _Mender, schema: Schema) -> list[Json] |
     if not text:
         mender.note(Mend.EMPTY)
         return [{}]
+    if _MEMBERS.match(text):
+        text = "{" + text
     values: list[Json] = []
     rest = 0
     while rest < len(text):
@@ -96,6 +127,8 @@ def _repaired_values(text: str, mender: _Mender, schema: Schema) -> list[Json] |
         rest = found.end
     if not values:
         raise Unrepairable("no object")
+    # Servers begin with an empty object and then send the real one.
+    values = [value for value in values if value] or values
     if len(values) > 1:
         mender.note(Mend.SPLIT)
     return values
@@ -143,6 +176,9 @@ def _object(value: Json, schema: Schema, mender: _Mender) -> dict[str, Json] | N
                     return None
                 mender.note(Mend.DOUBLE_ENCODED)
                 value = inner
+            case [_, *_] if (key := _only_list(value, schema)) is not None:
+                mender.note(Mend.JSON)
+                return {key: value}
             case [dict() as only]:
                 mender.note(Mend.JSON)
                 value = only
@@ -158,6 +194,17 @@ def _object(value: Json, schema: Schema, mender: _Mender) -> dict[str, Json] | N
             case _:
                 return None
     return value if isinstance(value, dict) else None
+
+
+def _only_list(value: list[Json], schema: Schema) -> str | None:
+    """The one key that the tool requires, when it takes a list of such items and of nothing else."""
+    known = schema.properties()
+    keys = [key for key in schema.required() if key in known and known[key].types() == {"array"}]
+    if len(schema.required()) != 1 or not keys:
+        return None
+    items = known[keys[0]].items()
+    fits = all(_fits(item, items) and (not isinstance(item, dict) or items.required() <= item.keys()) for item in value)
+    return keys[0] if fits else None
 
 
 def _decoded(text: str) -> Json:
@@ -183,7 +230,7 @@ def _unwrapped(value: dict[str, Json], schema: Schema) -> Json:
     """What stands under `arguments` and the like, where the tool itself has no such key; None when nothing does."""
     known = schema.properties()
     keys = [key for key in value if key not in _BESIDE_WRAPPERS or key in known]
-    if len(keys) != 1 or _folded(keys[0]) not in _FOLDED_WRAPPERS or keys[0] in known or not known:
+    if len(keys) != 1 or folded(keys[0]) not in _FOLDED_WRAPPERS or keys[0] in known or not known:
         return None
     match value[keys[0]]:
         case dict() as inner:
@@ -237,6 +284,10 @@ def _converted(value: Json, types: frozenset[str], schema: Schema) -> tuple[Json
             return _from_text(text, types, schema)
         case float() if "integer" in types and value.is_integer():
             return int(value), True
+        case 0 | 1 if "boolean" in types and "string" not in types:
+            return bool(value), True
+        case dict() if "array" in types and (items := _items(value, schema)) is not None:
+            return items, True
         case bool() | int() | float() if "string" in types:
             return _written(value), True
         case dict() | list() if "string" in types and "array" not in types:
@@ -247,6 +298,17 @@ def _converted(value: Json, types: frozenset[str], schema: Schema) -> tuple[Json
             return [value], True
         case _:
             return value, False
+
+
+def _items(value: dict[str, Json], schema: Schema) -> list[Json] | None:
+    """The list inside an object that stands in its place: under its only key, or numbered."""
+    if value and list(value) == [str(number) for number in range(len(value))]:
+        return list(value.values())
+    match list(value.items()):
+        case [(str() as key, list() as inner)] if key not in schema.items().properties():
+            return inner
+        case _:
+            return None
 
 
 def _from_text(text: str, types: frozenset[str], schema: Schema) -> tuple[Json, bool]:
@@ -289,29 +351,36 @@ def _choice(value: str, schema: Schema, mender: _Mender) -> str:
     choices = schema.choices()
     if not choices or value in choices:
         return value
-    meant = [choice for choice in choices if _folded(choice) == _folded(value)]
-    if len(meant) != 1:
+    said = folded(value.strip(" \"'`"))
+    same = [choice for choice in choices if folded(choice) == said]
+    if len(same) != 1:
         return value
     mender.note(Mend.TYPE)
-    return meant[0]
+    return same[0]
 
 
 def _members(value: dict[str, Json], schema: Schema, mender: _Mender, depth: int) -> Json:
     known = schema.properties()
     if not known:
         return value
-    value = _respelled(value, known, mender)
     required = schema.required()
+    value, changed = respelled(value, known.keys(), required)
+    if changed:
+        mender.note(Mend.KEY)
     found: dict[str, Json] = {}
     for key, member in value.items():
         if key not in known:
             found[key] = member
             continue
         inner = known[key]
-        if member is None and key not in required and inner.types() and "null" not in inner.types():
+        types = inner.types()
+        if key not in required and types and "null" not in types and _is_left_out(member, types):
             mender.note(Mend.NULL)
             continue
-        found[key] = _value(member, inner, mender, depth + 1)
+        plain = meant(key, member, types)
+        if plain != member:
+            mender.note(Mend.VALUE)
+        found[key] = _value(plain, inner, mender, depth + 1)
     # With a required key missing, the unknown one may be what is left of it: then the agent's message tells the model.
     if schema.is_closed() and required <= found.keys() and not found.keys() <= known.keys():
         mender.note(Mend.EXTRA)
@@ -319,24 +388,8 @@ def _members(value: dict[str, Json], schema: Schema, mender: _Mender, depth: int
     return found
 
 
-def _respelled(value: dict[str, Json], known: dict[str, Schema], mender: _Mender) -> dict[str, Json]:
-    """The object with keys in the schema's spelling, where only one can be meant and it is not there already."""
-    if value.keys() <= known.keys():
-        return value
-    meant: dict[str, list[str]] = {}
-    for key in known:
-        if key not in value:
-            meant.setdefault(_folded(key), []).append(key)
-    found: dict[str, Json] = {}
-    for key, member in value.items():
-        candidates = [] if key in known else meant.pop(_folded(key), [])
-        if len(candidates) == 1:
-            mender.note(Mend.KEY)
-            found[candidates[0]] = member
-        else:
-            found[key] = member
-    return found
-
-
-def _folded(key: str) -> str:
-    return _SEPARATORS.sub("", key).casefold()
+def _is_left_out(member: Json, types: frozenset[str]) -> bool:
+    """Whether a model says with `member` that it has no such value."""
+    if isinstance(member, str) and not types & {"string", "array"}:
+        return member.strip().lower() in _LEFT_OUT
+    return member is None

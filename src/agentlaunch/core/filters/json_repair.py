@@ -64,6 +64,10 @@ _HEX = re.compile(r"[0-9a-fA-F]{4}")
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", '"': '"', "'": "'", "\\": "\\", "/": "/", "\n": ""}
 _QUOTED_KEY = r"(?:\"(?:[^\"\\]|\\.){0,100}\"|'(?:[^'\\]|\\.){0,100}'|\u201c[^\u201d]{0,100}\u201d)\s*:"
 _KEY_FOLLOWS = re.compile(rf"\s*,\s*(?:\}}|{_QUOTED_KEY}|[A-Za-z_$][\w$-]{{0,100}}\s*:)|\s+{_QUOTED_KEY}", re.DOTALL)
+_WINDOWS = re.compile(r"(?:[A-Za-z]:|\\\\[\w.-]+)\\(?!\\)[^:*?<>|\n]*")
+_NO_ESCAPE = re.compile(r"\\(?:[^\"\\/bfnrtu\s]|u(?![0-9a-fA-F]{4}))")
+"""What stands in a path of Windows whose backslashes were not doubled, and in nothing else (claude-code #87251)."""
+_BARE_PATH = re.compile(r"(?:[A-Za-z]:[\\/]|\.{0,2}/|~/)[^\"\n{}\[\]]*?(?=\s*(?:,\s*\"[^\"]{1,100}\"\s*:|\}))")
 _COMMENT = re.compile(r"(?://[^\n]*|/\*.*?\*/)", re.DOTALL)
 
 
@@ -94,6 +98,7 @@ class _Reader:
         self.text = text
         self.position = start
         self.whole = Whole.YES
+        self.is_path = False
 
     def value(self, depth: int, inside: str) -> Json:
         self._skip()
@@ -178,6 +183,10 @@ class _Reader:
             found.append(self.value(depth + 1, "array"))
 
     def _scalar(self) -> Json:
+        path = _BARE_PATH.match(self.text, self.position)
+        if path is not None:
+            self.position = path.end()
+            return path[0]
         number = _NUMBER.match(self.text, self.position)
         if number is not None:
             self.position = number.end()
@@ -196,6 +205,7 @@ class _Reader:
         if quote != "\u201d" and self.text.startswith(triple, self.position):
             return self._triple(triple)
         self.position += 1
+        self.is_path = self._is_windows_path(quote)
         pieces: list[str] = []
         while not self._at_end(Whole.CUT):
             plain = _PLAIN.match(self.text, self.position)
@@ -212,6 +222,13 @@ class _Reader:
                 break
             pieces.append(character)
         return "".join(pieces)
+
+    def _is_windows_path(self, quote: str) -> bool:
+        """Whether the string that begins here is a path of which not every backslash is an escape."""
+        end = self.text.find(quote, self.position)
+        if end < 0 or _WINDOWS.fullmatch(self.text, self.position, end) is None:
+            return False
+        return _NO_ESCAPE.search(self.text, self.position, end) is not None
 
     def _closes(self, inside: str) -> bool:
         """Whether the quote just read ends the string: by what follows it, since models forget to escape quotes."""
@@ -231,6 +248,9 @@ class _Reader:
 
     def _escape(self) -> str:
         letter = self.text[self.position + 1 : self.position + 2]
+        if self.is_path and letter not in '"\\':
+            self.position += 1
+            return "\\"
         digits = _HEX.match(self.text, self.position + 2) if letter == "u" else None
         if digits is not None:
             self.position = digits.end()

@@ -35,6 +35,8 @@ class Mend(StrEnum):
     """No arguments, or null, where an object belongs."""
     TYPE = "type"
     """A value of another type than the schema's."""
+    VALUE = "value"
+    """A path or a command in another form, where the key says which it is."""
     KEY = "key"
     """A key in another spelling."""
     EXTRA = "extra"
