@@ -11,6 +11,7 @@ import msgspec
 
 from agentlaunch.core.ir import Answer, ChatEvent, ChatFault, ChatRequest, ErrorKind
 from agentlaunch.core.wire.json_text import mended_json
+from agentlaunch.core.wire.loose_json import Unfit, fitted, standard_json
 
 T = TypeVar("T")
 
@@ -146,16 +147,26 @@ def load_wire(name: str) -> Wire:
     return wire
 
 
-def decode_json(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+def decode_json(body: bytes, decoder: msgspec.json.Decoder[T], *, is_answer: bool = False) -> T:
     """Decode a body; lone surrogates and bytes that are not UTF-8 become U+FFFD, in what stays `Raw`, too.
 
+    What the decoder refuses is read once more by `loose_json`, which leaves out what is beside an answer's content.
     Raises ProtocolError, naming the field where the decoder does.
     """
+    mended = mended_json(body)
     try:
-        return decoder.decode(mended_json(body))
+        return decoder.decode(mended)
     except msgspec.ValidationError as error:
-        raise ProtocolError(str(error)) from error
+        refusal = ProtocolError(str(error))
     except msgspec.DecodeError as error:
-        raise ProtocolError(f"the body is not JSON: {error}") from error
+        refusal = ProtocolError(f"the body is not JSON: {error}")
+        try:
+            mended = standard_json(mended)
+        except (ValueError, RecursionError):
+            raise refusal from error
     except RecursionError as error:
         raise ProtocolError("the body is nested too deeply") from error
+    try:
+        return decoder.decode(fitted(mended, decoder.type, is_answer=is_answer))
+    except (Unfit, msgspec.MsgspecError, RecursionError) as error:
+        raise refusal from error

@@ -375,7 +375,8 @@ def test_the_name_of_the_frame_stands_in_for_a_missing_type() -> None:
         ([{"type": "content_block_delta", "index": 0}], "delta"),
         ([delta(0, "input_json_delta", partial_json="{")], "input_json_delta"),
         ([{"index": 0}], "type"),
-        ([{"type": "content_block_delta", "index": "0"}], "$.index"),
+        ([{"type": "content_block_delta", "index": "x"}], "delta"),
+        ([{"type": "content_block_delta", "delta": "x"}], "$.delta"),
     ],
 )
 def test_what_is_not_of_the_wire_is_refused_by_name(bodies: list[dict[str, object]], named: str) -> None:

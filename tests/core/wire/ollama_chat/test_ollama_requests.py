@@ -372,7 +372,7 @@ def test_a_stream_is_the_default_and_minus_one_is_no_limit() -> None:
         (b'{"model":"m","think":"x"}', "`think` is `x`"),
         (b'{"model":"m","format":7}', "format"),
         (b'{"model":"m","messages":[{"role":"pirate"}]}', r"messages\[0\].role"),
-        (b'{"model":"m","messages":[{"role":"user","content":[]}]}', "content"),
+        (b'{"model":"m","messages":[{"role":"user","images":[7]}]}', "images"),
         (b'{"model":"m","messages":[{"role":"assistant","tool_calls":[{}]}]}', r"tool_calls\[0\].function"),
         (b'{"model":"m","tools":[{"type":"function"}]}', r"tools\[0\].function"),
     ],

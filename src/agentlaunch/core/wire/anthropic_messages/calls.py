@@ -8,6 +8,7 @@ from agentlaunch.core.wire.anthropic_messages.types import EMPTY_OBJECT, Unparse
 from agentlaunch.core.wire.json_text import mended_arguments
 
 _UNPARSED = msgspec.json.Decoder(UnparsedCall)
+_TEXT = msgspec.json.Decoder(str)
 _RAW = msgspec.json.Decoder(msgspec.Raw)
 
 FREE_TEXT_SCHEMA = msgspec.Raw(b'{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}')
@@ -17,9 +18,14 @@ FREE_TEXT_SCHEMA = msgspec.Raw(b'{"type":"object","properties":{"input":{"type":
 def arguments_of(block_input: msgspec.Raw) -> str:
     """The arguments as text: as the client wrote them, or the model's own text where that was not JSON.
 
-    Claude Code keeps such text as `{"__unparsedToolInput": {"raw", "len"}}` (facts/agents.md 5).
+    Claude Code keeps such text as `{"__unparsedToolInput": {"raw", "len"}}` (facts/agents.md 5). Others put the
+    arguments into a string, or null for none.
     """
     raw = bytes(block_input)
+    if raw.startswith(b'"'):
+        return _TEXT.decode(raw) or "{}"
+    if raw == b"null":
+        return "{}"
     if b"__unparsedToolInput" in raw:
         try:
             return _UNPARSED.decode(raw).unparsed.raw

@@ -107,7 +107,7 @@ class MessagesEventDecoder:
         if not typed and is_bare_error(frame.data):
             yield from self._failed(decode_stream_fault(frame.data))
             return
-        event = decode_json(frame.data, _EVENT)
+        event = decode_json(frame.data, _EVENT, is_answer=True)
         kind = event.type or frame.event
         if kind == "error":
             yield from self._failed(decode_stream_fault(frame.data))
@@ -276,7 +276,7 @@ def decode_answer(body: bytes) -> list[ChatEvent]:
     decoder = MessagesEventDecoder()
     if is_bare_error(body):
         return [*decoder.feed(Frame(body, "error"))]
-    whole = decode_json(body, _WHOLE)
+    whole = decode_json(body, _WHOLE, is_answer=True)
     if whole.type == "error":
         return [*decoder.feed(Frame(body, "error"))]
     if whole.content is None:

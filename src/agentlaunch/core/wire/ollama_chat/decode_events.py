@@ -62,7 +62,7 @@ class OllamaDecoder:
         """Translate one line; what follows the end is ignored."""
         if self._state is _State.ENDED:
             return
-        line = decode_json(frame.data, _lines)
+        line = decode_json(frame.data, _lines, is_answer=True)
         yield from self._start(line)
         if line.message is None and not line.done and (fault := _fault_of(frame.data)):
             yield from self._end(Failed(fault))

@@ -74,7 +74,7 @@ class ChatDecoder:
             yield from self._start(Chunk())
             yield from self._end()
             return
-        chunk = decode_json(data, _chunks)
+        chunk = decode_json(data, _chunks, is_answer=True)
         yield from self._start(chunk)
         if frame.event == "error" or _is_error(chunk):
             yield from self._fail(decode_stream_fault(data))
@@ -169,7 +169,7 @@ class ChatDecoder:
 
 def decode_answer(body: bytes, stop: tuple[str, ...] = ()) -> list[ChatEvent]:
     """The events of an answer that is one JSON document. Raises ProtocolError for one that is no answer."""
-    decode_json(body, _chunks)  # a mere `[DONE]`, which ends a stream, is no answer
+    decode_json(body, _chunks, is_answer=True)  # a mere `[DONE]`, which ends a stream, is no answer
     decoder = ChatDecoder(stop)
     return [*decoder.feed(Frame(body)), *decoder.finish()]
 

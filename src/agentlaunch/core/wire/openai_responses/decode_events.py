@@ -67,7 +67,7 @@ class ResponsesEventDecoder:
         """Translate one frame. Raises ProtocolError for data that is not an event."""
         if self._phase is _Phase.ENDED or frame.data.strip() in (b"", b"[DONE]"):
             return
-        head = decode_json(frame.data, _HEAD)
+        head = decode_json(frame.data, _HEAD, is_answer=True)
         name = head.type or frame.event
         if _is_error(name, head):
             yield from self._start()
@@ -77,11 +77,11 @@ class ResponsesEventDecoder:
         kind = _ITEM_OF_EVENT.get(stem)
         if kind and verb in ("delta", "done"):
             yield from self._start()
-            self._piece(stem, kind, decode_json(frame.data, _DELTA))
+            self._piece(stem, kind, decode_json(frame.data, _DELTA, is_answer=True))
             yield from self._drain()
         elif name in ("response.output_item.added", "response.output_item.done"):
             yield from self._start()
-            self._item(verb, decode_json(frame.data, _ITEM))
+            self._item(verb, decode_json(frame.data, _ITEM, is_answer=True))
             yield from self._drain()
         else:
             yield from self._rare(name, frame.data)
@@ -107,17 +107,19 @@ class ResponsesEventDecoder:
     def _rare(self, name: str, data: bytes) -> Iterator[ir.ChatEvent]:
         match name:
             case "response.created":
-                response = decode_json(data, _LIFECYCLE).response
+                response = decode_json(data, _LIFECYCLE, is_answer=True).response
                 yield from self._start(response.id or "", response.model or "")
             case "response.completed" | "response.done":
                 yield from self._start()
-                yield from self._end(decode_json(data, _LIFECYCLE).response)
+                yield from self._end(decode_json(data, _LIFECYCLE, is_answer=True).response)
             case "response.incomplete":
                 yield from self._start()
-                yield from self._end(decode_json(data, _LIFECYCLE).response, incomplete=name)
+                yield from self._end(decode_json(data, _LIFECYCLE, is_answer=True).response, incomplete=name)
             case "response.failed" | "response.cancelled":
                 yield from self._start()
-                yield from self._fail(decode_stream_fault(bytes(decode_json(data, _LIFECYCLE).response.error)))
+                yield from self._fail(
+                    decode_stream_fault(bytes(decode_json(data, _LIFECYCLE, is_answer=True).response.error))
+                )
             case _ if name in _PINGS:
                 yield from self._start()
                 if self._open is None:
@@ -252,7 +254,7 @@ def decode_answer(body: bytes) -> list[ir.ChatEvent]:
     decoder = ResponsesEventDecoder()
     if is_bare_error(body):
         return [*decoder.feed(Frame(body, "error"))]
-    response = decode_json(body, _RESPONSE)
+    response = decode_json(body, _RESPONSE, is_answer=True)
     if response.output is None and bytes(response.error) in _ABSENT:
         raise ProtocolError("missing - at `$.output`")
     return [*decoder.whole(response)]
