@@ -61,8 +61,38 @@ def test_a_character_cut_between_chunks_stays_whole() -> None:
     assert parsed(*(bytes([byte]) for byte in stream)) == [Frame('{"text":"日本 🙂"}'.encode())]
 
 
+A, B = b'{"a":1}', b'{"b":2}'
+
+
+@pytest.mark.parametrize(
+    ("stream", "frames"),
+    [
+        pytest.param(b"data: %b\ndata: %b\n" % (A, B), [Frame(A), Frame(B)], id="one line end between events"),
+        pytest.param(b"data: %b\ndata: [DONE]\n" % A, [Frame(A), Frame(b"[DONE]")], id="the end among them"),
+        pytest.param(
+            b"event: x\ndata: %b\nevent: y\ndata: %b\n" % (A, B), [Frame(A, "x"), Frame(B, "y")], id="names among them"
+        ),
+        pytest.param(b'data: {"a":\ndata: {}}\ndata: {\n\n', [Frame(b'{"a":\n{}}'), Frame(b"{")], id="JSON over lines"),
+        pytest.param(b"data: {x}\ndata: a\n\n", [Frame(b"{x}\na")], id="what only looks like JSON"),
+        pytest.param(A, [Frame(A)], id="bare JSON"),
+        pytest.param(A + b"\n" + B + b"\n", [Frame(A), Frame(B)], id="a line of bare JSON for each event"),
+        pytest.param(b'{\n "a": 1,\n "b": {}\n}', [Frame(b'{\n "a": 1,\n "b": {}\n}')], id="bare JSON over lines"),
+        pytest.param(b"data: %b\n\n%b\n\n" % (A, B), [Frame(A), Frame(B)], id="bare JSON behind events"),
+        pytest.param(A + b"\nevent: y\ndata: " + B, [Frame(A), Frame(B, "y")], id="events behind bare JSON"),
+        pytest.param(b"  data: %b\n\n event: x\n data: %b\n" % (A, B), [Frame(A), Frame(B, "x")], id="blanks before"),
+        pytest.param(b"   \ndata: a\n  \n\n", [Frame(b"a")], id="a line of blanks is none"),
+    ],
+)
+def test_a_stream_that_breaks_the_standard_gives_the_frames_that_were_meant(stream: bytes, frames: list[Frame]) -> None:
+    assert parsed(stream) == frames
+    assert parsed(*(bytes([byte]) for byte in stream)) == frames
+
+
 LINES = st.sampled_from(
     [
+        b'{"a":1}',
+        b'data: {"a":1}',
+        b"  data: c",
         b"data: a",
         b"data:",
         b"data",

@@ -72,6 +72,69 @@ def test_any_cut_of_the_bytes_gives_the_same_events(cuts: list[int]) -> None:
     assert translate(pieces) == EVENTS
 
 
+HALVES = BODY.split(b"\n\n", 1)
+
+
+@pytest.mark.parametrize(
+    "life",
+    [
+        b"data:",
+        b"data: ping",
+        b"data: heartbeat",
+        b'data: ""',
+        b"data: null",
+        b"data: [done]",
+        b"data: 2024-04-27 01:35:43.686476",
+        b"event: ping\ndata:",
+    ],
+)
+def test_a_sign_of_life_in_words_changes_nothing(life: bytes) -> None:
+    assert translate([life + b"\n\n" + HALVES[0] + b"\n\n" + life + b"\n\n" + HALVES[1]]) == EVENTS
+
+
+def test_lines_that_a_proxy_has_wrapped_twice_are_unwrapped() -> None:
+    assert translate([BODY.replace(b"data: ", b"data: data: ")]) == EVENTS
+
+
+@pytest.mark.parametrize(
+    ("wire", "body", "events"),
+    [
+        (
+            "openai_chat",
+            b'{"id":"r","choices":[{"message":{"content":"a"},"finish_reason":"stop"}]}',
+            [Started("r"), TextDelta("a"), Finished(StopReason.END_TURN)],
+        ),
+        (
+            "anthropic_messages",
+            b'{"type":"message","id":"r","content":[{"type":"text","text":"a"}],"stop_reason":"end_turn"}',
+            [Started("r"), TextDelta("a"), Finished(StopReason.END_TURN)],
+        ),
+        (
+            "openai_responses",
+            b'{"id":"r","status":"completed","output":[{"type":"message","content":[{"type":"output_text","text":"a"}]}]}',
+            [Started("r"), TextDelta("a"), Finished(StopReason.END_TURN)],
+        ),
+        (
+            "openai_chat",
+            b'{"error":{"message":"no such model","code":404}}',
+            [Started(), Failed(ChatFault(ErrorKind.NOT_FOUND, "no such model"))],
+        ),
+        ("openai_chat", b"event: error\ndata: boom", [Started(), Failed(ChatFault(ErrorKind.INTERNAL, "boom"))]),
+    ],
+)
+def test_a_whole_answer_under_the_name_of_a_stream_is_the_answer(
+    wire: str, body: bytes, events: list[ChatEvent]
+) -> None:
+    one = translation(wire)
+    told = one.feed(body)
+    assert (told or one.finish()) == events
+
+
+@pytest.mark.parametrize("stream", [BODY, BODY.removesuffix(b"data: [DONE]\n\n"), b": hi\n\n" + BODY])
+def test_a_stream_under_the_name_of_a_whole_answer_is_the_answer(stream: bytes) -> None:
+    assert translation().whole(stream) == EVENTS
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_end_with_one_end(data: bytes) -> None:
     events = translate([STARTED, data])

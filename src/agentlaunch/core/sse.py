@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from agentlaunch.core.wire.base import Frame, ProtocolError
 
 MAX_EVENT_BYTES = 64 * 2**20
 """The most that one event may hold before the stream is refused: a peer without line ends must not fill the memory."""
 
+_objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_FIELDS = (b"data:", b"event:", b"id:", b"retry:", b"error:")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class SseParser:
-    """Bytes in any cut to frames, by the WHATWG rules for `text/event-stream`, with two things that servers need.
+    """Bytes in any cut to frames, by the WHATWG rules for `text/event-stream`, with what servers need beyond them.
 
-    An event without its last blank line, which real servers leave out, is still given by `finish()`; and the line
-    `error: {...}` of old llama.cpp, a field that the standard ignores, is a frame of the event `error`
-    (report B008). Ids, retry times and comments carry nothing for us and are skipped.
+    An event without its last blank line, which real servers leave out, is still given by `finish()`. The line
+    `error: {...}` of old llama.cpp, a field that the standard ignores, is a frame of the event `error` (report B008).
+    A whole JSON object ends its event when another `data` line follows: some servers put one line end between events.
+    Lines of JSON without `data:` are data: a server that fails early, or cannot stream, answers so under this type.
+    Blanks before a field are skipped, as are ids, retry times and comments, which carry nothing for us.
 
     Raises ProtocolError for an event of more than `max_event_bytes`.
     """
@@ -29,6 +35,8 @@ class SseParser:
         self._mark = _BYTE_ORDER_MARK
         self._data: list[bytes] = []
         self._event = ""
+        self._is_bare = False
+        """Whether the data so far came without its field's name."""
         self._held_bytes = 0
 
     def feed(self, chunk: bytes) -> Iterator[Frame]:
@@ -69,23 +77,53 @@ class SseParser:
             line = line.removeprefix(self._mark)
             self._mark = b""
         if not line:
-            data, event = self._data, self._event
-            self._data, self._event = [], ""
-            self._held_bytes -= sum(map(len, data))
-            if data:
-                yield Frame(b"\n".join(data), event)
+            yield from self._dispatch()
+            return
+        if self._is_bare and not line.startswith(_FIELDS):
+            yield from self._bare(line)
             return
         field, _, value = line.partition(b":")
         match field:
             case b"data":
+                yield from self._end_of_whole()
                 self._append(value.removeprefix(b" "))
             case b"event":
+                yield from self._end_of_whole()
                 self._event = value.removeprefix(b" ").decode("utf-8", "replace")
             case b"error":
                 self._event = "error"
                 self._append(value.removeprefix(b" "))
             case _:
-                return
+                yield from self._odd(line)
+
+    def _odd(self, line: bytes) -> Iterator[Frame]:
+        """A line that the standard ignores."""
+        inner = line.lstrip()
+        if inner.startswith(b"{"):
+            yield from self._bare(line)
+        elif inner is not line and inner.startswith(_FIELDS):
+            yield from self._line(inner)
+
+    def _bare(self, line: bytes) -> Iterator[Frame]:
+        """A line of JSON, the first or a further one, that has no field's name."""
+        if line.startswith(b"{"):
+            yield from self._end_of_whole()
+        self._is_bare = True
+        self._append(line)
+
+    def _end_of_whole(self) -> Iterator[Frame]:
+        """Give the event whose data are a JSON object already: what comes now is another's."""
+        self._is_bare = False
+        data = self._data
+        if data and data[0].lstrip().startswith(b"{") and data[-1].endswith(b"}") and _is_object(b"\n".join(data)):
+            yield from self._dispatch()
+
+    def _dispatch(self) -> Iterator[Frame]:
+        data, event = self._data, self._event
+        self._data, self._event, self._is_bare = [], "", False
+        self._held_bytes -= sum(map(len, data))
+        if data:
+            yield Frame(b"\n".join(data), event)
 
     def _append(self, value: bytes) -> None:
         self._data.append(value)
@@ -95,6 +133,14 @@ class SseParser:
 
     def _too_big(self) -> ProtocolError:
         return ProtocolError(f"a server-sent event is bigger than `{self._max_event_bytes}` bytes")
+
+
+def _is_object(data: bytes) -> bool:
+    try:
+        _objects.decode(data)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def encode_frame(frame: Frame) -> bytes:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Protocol
 
+import msgspec
+
 from agentlaunch.core.ir import ChatEvent, ChatFault, ErrorKind, Failed, Finished
 from agentlaunch.core.ndjson import NdjsonParser
 from agentlaunch.core.sse import SseParser
-from agentlaunch.core.wire.base import ProtocolError, Wire
+from agentlaunch.core.wire.base import Frame, ProtocolError, Wire
 from agentlaunch.core.wire.options import framing_of
+
+_STREAM_STARTS = (b"data:", b"event:", b"id:", b":")
+_SIGN_OF_LIFE = re.compile(
+    rb'(?:null|true|""|ping|pong|heartbeat|keep-?alive|"?\[done\]"?|\d{4}-\d\d-\d\d[T ][\d:.]+Z?)', re.IGNORECASE
+)
+"""What servers and proxies send in place of a comment while a model thinks; and a misspelt end, behind the real one."""
+_LONGEST_SIGN = 40
 
 
 class EventFilter(Protocol):
@@ -37,13 +47,15 @@ class Translation:
         self._parser = NdjsonParser() if framing_of(wire) == "ndjson" else SseParser()
         self._decoder = wire.event_decoder()
         self._restorer = restorer
+        self._said_nothing: bytes | None = b""
+        """The last frame's data while the decoder has made nothing of any; None once it has."""
 
     def feed(self, data: bytes) -> list[ChatEvent]:
         """The events that these bytes complete; nothing follows `Finished` or `Failed`."""
         events: list[ChatEvent] = []
         try:
             for frame in self._parser.feed(data):
-                for event in self._decoder.feed(frame):
+                for event in self._decoded(frame):
                     events.extend(self._restorer.feed(event))
                 if _is_over(events):  # by a filter, perhaps: what the upstream goes on to say is nobody's concern
                     break
@@ -58,10 +70,10 @@ class Translation:
         # A last frame that was cut in its middle is part of a cut stream: the decoder knows what is missing without it.
         with suppress(ProtocolError):
             for frame in self._parser.finish():
-                for event in self._decoder.feed(frame):
+                for event in self._decoded(frame):
                     events.extend(self._restorer.feed(event))
         try:
-            for event in self._decoder.finish():
+            for event in self._rest():
                 events.extend(self._restorer.feed(event))
             events.extend(self._restorer.finish())
         except ProtocolError as error:
@@ -78,7 +90,10 @@ class Translation:
         return [*self._restorer.feed(Failed(fault)), *self._restorer.finish()]
 
     def whole(self, body: bytes) -> list[ChatEvent]:
-        """The events of an answer that came as one JSON document in place of a stream."""
+        """The events of an answer that came as one JSON document in place of a stream; or as a stream all the same."""
+        if body.lstrip().startswith(_STREAM_STARTS):
+            streamed = self.feed(body)
+            return streamed if _is_over(streamed) else [*streamed, *self.finish()]
         events: list[ChatEvent] = []
         try:
             for event in self._wire.decode_answer(body):
@@ -87,6 +102,30 @@ class Translation:
         except ProtocolError as error:
             return [self._broken(f"sent what is not of its API: {error}")]
         return events
+
+    def _decoded(self, frame: Frame) -> Iterator[ChatEvent]:
+        """What a frame says. An empty one and a sign of life in words say nothing; an error may be plain text."""
+        data = frame.data.strip()
+        while data.startswith(b"data:"):  # a proxy has wrapped each line once more
+            data = data.removeprefix(b"data:").lstrip()
+            frame = Frame(data, frame.event)
+        if not data or (len(data) <= _LONGEST_SIGN and data != b"[DONE]" and _SIGN_OF_LIFE.fullmatch(data)):
+            return
+        if frame.event == "error" and not data.startswith(b"{"):
+            frame = Frame(msgspec.json.encode({"error": {"message": data.decode("utf-8", "replace")}}), "error")
+        for event in self._decoder.feed(frame):
+            self._said_nothing = None
+            yield event
+        if self._said_nothing is not None:
+            self._said_nothing = data
+
+    def _rest(self) -> Iterator[ChatEvent]:
+        """What is left at the end: a server that cannot stream has sent its whole answer in one frame."""
+        if self._said_nothing:
+            with suppress(ProtocolError):
+                yield from self._wire.decode_answer(self._said_nothing)
+                return
+        yield from self._decoder.finish()
 
     def _broken(self, what: str) -> Failed:
         return Failed(ChatFault(ErrorKind.UNAVAILABLE, f"the upstream `{self._upstream_name}` {what}"))
