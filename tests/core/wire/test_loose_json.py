@@ -252,6 +252,23 @@ def test_content_of_another_shape_is_told_as_json() -> None:
     assert said({"delta": {"content": {"a": 1}}}, A)[:2] == [WHOLE[0], TextDelta('{"a": 1}')]
 
 
+def test_texts_in_place_of_parts_are_told_on_every_wire() -> None:
+    reasoning = {"type": "reasoning", "summary": "hm"}
+    answer = {"status": "completed", "output": [reasoning, {"type": "message", "content": "a"}]}
+    assert load_wire("openai_responses").decode_answer(json.dumps(answer).encode()) == [
+        Started(),
+        ThinkingDelta("hm"),
+        TextDelta("a"),
+        Finished(StopReason.END_TURN),
+    ]
+    body = b'{"type":"message","content":"a"}'
+    assert load_wire("anthropic_messages").decode_answer(body) == [
+        Started(),
+        TextDelta("a"),
+        Finished(StopReason.END_TURN),
+    ]
+
+
 @pytest.mark.parametrize("delta", [{"content": [7]}, {"reasoning": {"a": {"b": 1}}}, "x"])
 def test_content_that_is_not_understood_is_never_left_out(delta: object) -> None:
     with pytest.raises(ProtocolError, match="delta"):

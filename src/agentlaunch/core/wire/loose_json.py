@@ -32,7 +32,7 @@ _NOTHING = frozenset({b"null", b"false", b'""', b"0", b"[]", b"{}"})
 _EMPTY_IF_NULL = frozenset({"text", "thinking", "content", "title", "data"})
 """Required texts where null can only mean that there is none."""
 _ANY_AS_TEXT = frozenset({"content", "output"})
-_ARGUMENTS = frozenset({"arguments", "input"})
+_ARGUMENTS = frozenset({"arguments", "input", "partial_json"})
 _JSON_AS_TEXT = _ANY_AS_TEXT | _ARGUMENTS
 """Texts in whose place tools and clients put the value itself."""
 _BESIDE = frozenset({"cache_control", "metadata", "user"})
@@ -113,7 +113,7 @@ class _Fitting:
                 elements = [element for element in _ARRAY.decode(raw) if bytes(element) != b"null"]
             case "object" if _takes(item) == "object" and not _PART_KEYS.isdisjoint(_OBJECT.decode(raw)):
                 elements = [raw]
-            case "string" if _takes(item) == "string":
+            case "string" if _takes(item) == "string" or any(map(_is_text_part, _structs(item))):
                 elements = [raw]
             case _:
                 raise Unfit(name)

@@ -358,6 +358,30 @@ def test_pieces_that_carry_nothing_leave_no_trace() -> None:
     ) == [STARTED, USAGE_9, Finished(StopReason.END_TURN)]
 
 
+@pytest.mark.parametrize(
+    ("fields", "events"),
+    [
+        ({"text": "a"}, [TextDelta("a")]),
+        ({"thinking": "hm"}, [ThinkingDelta("hm")]),
+    ],
+)
+def test_a_delta_without_a_type_is_what_its_field_says(fields: dict[str, object], events: list[ChatEvent]) -> None:
+    bare = {"type": "content_block_delta", "index": 0, "delta": fields}
+    assert decode(START, bare, STOP) == [STARTED, *events, USAGE_9, Finished(StopReason.END_TURN)]
+
+
+@pytest.mark.parametrize("delta", [{"partial_json": '{"a":1}'}, {"type": "input_json_delta", "partial_json": {"a": 1}}])
+def test_arguments_without_a_type_or_in_an_object_are_arguments(delta: dict[str, object]) -> None:
+    piece = {"type": "content_block_delta", "index": 0, "delta": delta}
+    events = decode(START, block(0, type="tool_use", id="t", name="f"), piece, stop(0), STOP)
+    assert [json.loads(event.arguments) for event in events if isinstance(event, ToolCallDelta)] == [{"a": 1}]
+
+
+def test_an_input_in_a_string_at_the_start_is_the_calls_arguments() -> None:
+    events = decode(START, block(0, type="tool_use", id="t", name="f", input='{"a":1}'), stop(0), STOP)
+    assert [event for event in events if isinstance(event, ToolCallDelta)] == [ToolCallDelta('{"a":1}')]
+
+
 def test_pings_before_the_start_are_dropped() -> None:
     assert decode({"type": "ping"}, START, STOP) == [STARTED, USAGE_9, Finished(StopReason.END_TURN)]
 

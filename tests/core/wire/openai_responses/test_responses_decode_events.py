@@ -304,15 +304,58 @@ def test_reasoning_that_we_sealed_is_told_with_its_signature(
     assert decoded(*deltas, done(item), done(item), DONE) == [Started(), *expected, END]
 
 
-def test_an_item_that_was_not_streamed_among_those_that_were_is_not_told_at_the_end() -> None:
+def test_an_item_of_a_kind_that_was_streamed_is_not_told_at_the_end_under_another_id() -> None:
     """A server that renews its ids and indexes would have it told twice."""
-    last = {"type": "response.completed", "response": {"output": [message({"text": "ab"}), call("c", "{}")]}}
+    other = {**message({"text": "ab"}), "id": "renewed"}
+    last = {"type": "response.completed", "response": {"output": [message({"text": "ab"}), other]}}
     assert decoded(piece("output_text.delta", item_id="msg", delta="a"), last) == [
         Started(),
         TextDelta("a"),
         TextDelta("b"),
         END,
     ]
+
+
+def test_an_item_of_a_kind_that_was_never_streamed_is_told_at_the_end() -> None:
+    output = [{"type": "reasoning", "content": [{"text": "hm"}]}, message({"text": "ab"}), call("c", "{}")]
+    last = {"type": "response.completed", "response": {"output": output}}
+    assert decoded(piece("reasoning_text.delta", delta="hm"), last) == [
+        Started(),
+        ThinkingDelta("hm"),
+        TextDelta("ab"),
+        ToolCallStart("c", "f"),
+        ToolCallDelta("{}"),
+        ToolCallEnd(),
+        Finished(StopReason.TOOL_CALLS),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("response", "end"),
+    [
+        (
+            {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}},
+            Finished(StopReason.MAX_TOKENS),
+        ),
+        ({"status": "failed", "error": {"message": "boom"}}, Failed(ChatFault(ErrorKind.INTERNAL, "boom"))),
+    ],
+)
+def test_a_response_that_is_completed_in_name_only_ends_as_its_status_says(
+    response: Json, end: Finished | Failed
+) -> None:
+    last = {"type": "response.completed", "response": response}
+    assert decoded(piece("output_text.delta", delta="a"), last) == [Started(), TextDelta("a"), end]
+
+
+def test_events_without_what_they_are_about_say_nothing() -> None:
+    events = [{"type": "response.created"}, {"type": "response.output_item.done", "item": None}]
+    text = piece("output_text.delta", delta="a")
+    assert decoded(*events, text, {"type": "response.completed"}) == [Started(), TextDelta("a"), END]
+
+
+@pytest.mark.parametrize("name", ["reasoning.delta", "reasoning_summary.delta"])
+def test_reasoning_under_its_first_names_is_reasoning(name: str) -> None:
+    assert decoded(piece(name, delta="hm"), DONE) == [Started(), ThinkingDelta("hm"), END]
 
 
 @pytest.mark.report("B097")

@@ -25,6 +25,7 @@ from agentlaunch.core.ir import (
     ToolCallStart,
     UsageReport,
 )
+from agentlaunch.core.wire.anthropic_messages.calls import arguments_of
 from agentlaunch.core.wire.anthropic_messages.signature import known_signature
 from agentlaunch.core.wire.anthropic_messages.types import (
     BlockDelta,
@@ -188,7 +189,7 @@ class MessagesEventDecoder:
         if block.kind is _Kind.CALL:
             if not start.name:
                 raise ProtocolError("content_block.name: a `tool_use` block needs a name")
-            block.arguments = bytes(start.input).decode()
+            block.arguments = arguments_of(start.input)
             self._calls += 1
             yield ToolCallStart(self._ids.fresh(start.id or "", f"toolu_{self._message_id}", index), start.name)
         elif block.kind is _Kind.TEXT and start.text:
@@ -203,7 +204,7 @@ class MessagesEventDecoder:
 
     def _delta(self, index: int, delta: BlockDelta) -> Iterator[ChatEvent]:
         """A piece of a block. Text may come without its block having opened; citations carry no text of their own."""
-        match delta.type:
+        match delta.type or _type_of(delta):
             case "text_delta":
                 if delta.text:
                     yield from self._content(index, _Kind.TEXT, TextDelta(delta.text))
@@ -288,6 +289,13 @@ def decode_answer(body: bytes) -> list[ChatEvent]:
         frames.append(StreamEvent("content_block_stop", index))
     frames += [StreamEvent("message_delta", delta=ending), StreamEvent("message_stop")]
     return [event for frame in frames for event in decoder.translate(frame, frame.type)]
+
+
+def _type_of(delta: BlockDelta) -> str:
+    """The type of a delta that names none."""
+    if delta.partial_json:
+        return "input_json_delta"
+    return "thinking_delta" if delta.thinking else "text_delta"
 
 
 def _kind_of(start: StartedBlock) -> _Kind:

@@ -34,6 +34,8 @@ _ITEM_OF_EVENT: dict[str, _Kind] = {
     "refusal": "message",
     "reasoning_text": "reasoning",
     "reasoning_summary_text": "reasoning",
+    "reasoning": "reasoning",  # as the two before were first called, and as some servers still do
+    "reasoning_summary": "reasoning",
     "function_call_arguments": "function",
     "custom_tool_call_input": "custom",
 }
@@ -87,7 +89,7 @@ class ResponsesEventDecoder:
             yield from self._rare(name, frame.data)
 
     def whole(self, response: event_types.ReadResponse) -> Iterator[ir.ChatEvent]:
-        """Translate an answer that is one response object, in place of all frames."""
+        """Translate a finished response object, at the end of a stream or in place of all its frames."""
         yield from self._start(response.id or "", response.model or "")
         if bytes(response.error) not in _ABSENT:
             yield from self._fail(decode_stream_fault(bytes(response.error)))
@@ -110,8 +112,7 @@ class ResponsesEventDecoder:
                 response = decode_json(data, _LIFECYCLE, is_answer=True).response
                 yield from self._start(response.id or "", response.model or "")
             case "response.completed" | "response.done":
-                yield from self._start()
-                yield from self._end(decode_json(data, _LIFECYCLE, is_answer=True).response)
+                yield from self.whole(decode_json(data, _LIFECYCLE, is_answer=True).response)
             case "response.incomplete":
                 yield from self._start()
                 yield from self._end(decode_json(data, _LIFECYCLE, is_answer=True).response, incomplete=name)
@@ -141,13 +142,13 @@ class ResponsesEventDecoder:
         yield ir.Failed(fault)
 
     def _end(self, response: event_types.ReadResponse, incomplete: str = "") -> Iterator[ir.ChatEvent]:
-        streamed = bool(self._tracks)
+        streamed = {kind for kind, _ in self._tracks}
         for index, item in enumerate(response.output or ()):
             kind = _KINDS.get(item.type)
             if kind is None:
                 continue
             track = self._find(item.id, index, kind)
-            if track is None and not streamed:
+            if track is None and kind not in streamed:  # else the same under another id
                 track = self._new(item.id, index, kind)
             if track is not None:
                 track.finish(item)
@@ -194,7 +195,7 @@ class ResponsesEventDecoder:
                 track.refusal(event.content_index, event.delta, event.refusal)
             case ReadMessage():
                 track.text(event.content_index, event.delta, event.text)
-            case ReadReasoning() if stem == "reasoning_text":
+            case ReadReasoning() if stem in ("reasoning_text", "reasoning"):
                 track.text("content", event.content_index, event.delta, event.text)
             case ReadReasoning():
                 track.text("summary", event.summary_index, event.delta, event.text)

@@ -270,7 +270,7 @@ class ReadItem(Struct, frozen=True):
 class ReadItemEvent(Struct, frozen=True):
     """`response.output_item.added` and `.done`."""
 
-    item: ReadItem
+    item: ReadItem = ReadItem()
     output_index: int = 0
 
 
@@ -303,4 +303,4 @@ class ReadResponse(Struct, frozen=True):
 class ReadLifecycle(Struct, frozen=True):
     """An event that carries the response object."""
 
-    response: ReadResponse
+    response: ReadResponse = ReadResponse()
