@@ -82,10 +82,15 @@ _NOT_HERE = re.compile(
 _MARKUP = re.compile(r"<(?:script|style).*?</(?:script|style)>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _SECONDS = re.compile(r"\d{1,9}(?:\.\d{1,9})?")
 
+_INNER_NAMES = ("error", "detail", "errors", "base_resp")
+_MESSAGE_NAMES = ("message", "msg", "error_msg", "status_msg")
+_ERROR_NAMES = (*_INNER_NAMES, *_MESSAGE_NAMES)
+"""Where servers put their errors; those behind OpenAI's and FastAPI's are Baidu's, MiniMax's and their kin."""
 _NOTHING = ("null", "{}")
 _NULL = msgspec.Raw(b"null")
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_OBJECTS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _TEXT = msgspec.json.Decoder(str)
 _NUMBER = msgspec.json.Decoder(float)
 
@@ -108,7 +113,7 @@ def decode_stream_fault(body: bytes) -> ChatFault:
 def is_bare_error(body: bytes) -> bool:
     """Whether a JSON object tells an error and is of no wire that gives its objects a `type` (report B008)."""
     fields = _decoded(_OBJECT, mended_json(body)) or {}
-    told = [name for name in ("error", "message", "detail") if bytes(fields.get(name, _NULL)) != bytes(_NULL)]
+    told = [name for name in _ERROR_NAMES if bytes(fields.get(name, _NULL)) != bytes(_NULL)]
     return bool(told) and "type" not in fields
 
 
@@ -160,20 +165,27 @@ def _kind_of_status(status: int) -> ErrorKind:
 def _error_object(body: bytes) -> dict[str, msgspec.Raw]:
     """The error in the body: below `error`, below `detail`, or the body itself (report B047); empty for none.
 
-    A mere sentence there is the `message`.
+    A mere sentence there is the `message`. A list of errors, as Google's API answers a stream, stands for its first.
     """
-    outer = _decoded(_OBJECT, mended_json(body)) or {}
-    for name in ("error", "detail"):
+    mended = mended_json(body)
+    outer = _decoded(_OBJECT, mended) or _first(mended)
+    for name in _INNER_NAMES:
         raw = outer.get(name)
         if raw is None or bytes(raw) == bytes(_NULL):
             continue
-        return _decoded(_OBJECT, raw) or {"message": raw}
+        inner = _decoded(_OBJECT, raw) or (_first(raw) if name == "errors" else {})
+        return inner or {"message": raw}
     return outer
 
 
+def _first(raw: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
+    """The first of a list of errors; empty for anything else."""
+    return next(iter(_decoded(_OBJECTS, raw) or ()), {})
+
+
 def _message(error: Mapping[str, msgspec.Raw], body: bytes) -> str:
-    raw = error.get("message")
-    if raw is None or bytes(raw) == bytes(_NULL):
+    raw = next((error[name] for name in _MESSAGE_NAMES if bytes(error.get(name, _NULL)) != bytes(_NULL)), None)
+    if raw is None:
         text = " ".join(_MARKUP.sub(" ", body[:_LONGEST_READ].decode("utf-8", "replace")).split())
         return "" if text in _NOTHING else text
     said = _decoded(_TEXT, raw)

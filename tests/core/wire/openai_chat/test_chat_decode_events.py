@@ -441,6 +441,53 @@ def test_error_null_is_no_error() -> None:
     assert decoded(chunk({"content": "x"}, "stop", error=None)) == [STARTED, TextDelta("x"), END]
 
 
+@pytest.mark.parametrize("nothing", ["", False, {}, []])
+def test_an_error_that_says_nothing_is_none(nothing: object) -> None:
+    assert decoded(chunk({"content": "x"}, "stop", error=nothing)) == [STARTED, TextDelta("x"), END]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"code": 500, "message": "boom"},
+        {"error_code": 336, "error_msg": "boom"},
+        {"errors": [{"message": "boom"}]},
+        {"choices": None, "base_resp": {"status_code": 1008, "status_msg": "boom"}},
+    ],
+)
+def test_a_document_that_is_nothing_but_an_error_is_one_under_every_name(body: Json) -> None:
+    assert decoded(body) == [Started(), Failed(ChatFault(ErrorKind.INTERNAL, "boom"))]
+
+
+def test_an_error_inside_the_choice_is_told_in_its_words() -> None:
+    choice = {"delta": {"content": ""}, "finish_reason": "error", "error": {"code": 502, "message": "it died"}}
+    assert decoded({"choices": [choice]}) == [Started(), Failed(ChatFault(ErrorKind.UNAVAILABLE, "it died"))]
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        {"reasoning_text": "hm"},
+        {"reasoning_details": [{"type": "reasoning.text", "text": "hm"}]},
+        {"reasoning_details": [{"type": "reasoning.summary", "summary": "hm"}, {"type": "reasoning.encrypted"}]},
+        {"reasoning": "hm", "reasoning_details": [{"type": "reasoning.text", "text": "hm"}]},
+    ],
+)
+def test_reasoning_is_told_once_under_each_of_its_names(delta: Json) -> None:
+    assert decoded(chunk(delta), chunk({"content": "x"}, "stop")) == [STARTED, ThinkingDelta("hm"), TextDelta("x"), END]
+
+
+def test_the_text_of_a_completion_is_the_answer() -> None:
+    chunks = [{"choices": [{"text": "x"}]}, {"choices": [{"text": "", "finish_reason": "stop"}]}]
+    assert decoded(*chunks) == [Started(), TextDelta("x"), END]
+
+
+def test_a_whole_message_beside_the_deltas_is_told_only_where_they_have_said_nothing() -> None:
+    last = {"choices": [{"delta": {}, "message": {"content": "x"}, "finish_reason": "stop"}]}
+    assert decoded(chunk({"content": "x"}), last) == [STARTED, TextDelta("x"), END]
+    assert decoded(last) == [Started(), TextDelta("x"), END]
+
+
 # --- an answer that is not streamed ------------------------------------------------------------------------------
 
 
@@ -454,6 +501,12 @@ def test_one_json_object_gives_the_events_of_a_stream() -> None:
     body = {"id": "r1", "model": "m", "usage": USAGE, "choices": [{"message": message, "finish_reason": "tool_calls"}]}
     expected = [STARTED, ThinkingDelta("hm"), TextDelta("hi"), *whole_call("c", "f", "{}"), REPORT, CALLED]
     assert OpenAIChat().decode_answer(json.dumps(body).encode()) == expected
+
+
+@pytest.mark.parametrize("why", [{}, {"finish_reason": None}])
+def test_an_answer_in_one_piece_is_whole_without_a_reason(why: Json) -> None:
+    body = json.dumps({"choices": [{"message": {"content": "hi"}, **why}]}).encode()
+    assert OpenAIChat().decode_answer(body) == [Started(), TextDelta("hi"), END]
 
 
 @pytest.mark.report("B047")

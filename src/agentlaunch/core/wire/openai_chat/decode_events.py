@@ -28,7 +28,7 @@ from agentlaunch.core.wire.openai_chat.arguments import arguments_text
 from agentlaunch.core.wire.openai_chat.tool_calls import AnswerQueue, CallPiece, Said, made_id_prefix
 from agentlaunch.core.wire.openai_chat.types import AnswerPart, Choice, Chunk, Delta, Timings, TokenUsage, ToolCall
 from agentlaunch.core.wire.stop_sequences import named_stop
-from agentlaunch.core.wire.upstream_faults import decode_stream_fault
+from agentlaunch.core.wire.upstream_faults import decode_stream_fault, is_bare_error
 
 _chunks = msgspec.json.Decoder(Chunk)
 
@@ -40,6 +40,7 @@ _REASONS = {
 }
 """`finish_reason` (OpenAI; `model_length` is Mistral's). Every other word means that the model had done."""
 
+_NO_ERROR = frozenset({b"", b"null", b"false", b'""', b"{}", b"[]"})
 _BROKEN_OFF = ("error", "abort")
 """Words of OpenRouter and vLLM for an answer that the server gave up."""
 
@@ -64,6 +65,7 @@ class ChatDecoder:
         self._stop_sequence = ""
         self._usage: TokenUsage | None = None
         self._timings: Timings | None = None
+        self._has_said = False
 
     def feed(self, frame: Frame) -> Iterator[ChatEvent]:
         """Translate one frame; what follows the end is ignored."""
@@ -76,7 +78,7 @@ class ChatDecoder:
             return
         chunk = decode_json(data, _chunks, is_answer=True)
         yield from self._start(chunk)
-        if frame.event == "error" or _is_error(chunk):
+        if frame.event == "error" or _is_error(chunk) or (chunk.choices is None and _is_error_alone(chunk, data)):
             yield from self._fail(decode_stream_fault(data))
             return
         if chunk.usage is not None:
@@ -108,9 +110,10 @@ class ChatDecoder:
             yield Started(id_, chunk.model or "")
 
     def _choice(self, choice: Choice) -> Iterator[ChatEvent]:
-        delta = choice.delta or choice.message
-        if delta is not None:
-            yield from self._delta(delta)
+        yield from self._delta(self._added(choice))
+        if _is_given(choice.error):
+            yield from self._fail(decode_stream_fault(bytes(choice.error)))
+            return
         if choice.finish_reason:
             self._reason = choice.finish_reason
             self._stopped(choice)
@@ -118,9 +121,18 @@ class ChatDecoder:
             reason = f"the upstream gave up its answer (finish_reason `{choice.finish_reason}`)"
             yield from self._fail(ChatFault(ErrorKind.UNAVAILABLE, reason))
 
+    def _added(self, choice: Choice) -> Delta:
+        """What a chunk adds. A message beside a delta repeats the deltas; where none has spoken, it is the answer."""
+        delta = choice.delta
+        if delta is None:
+            delta = choice.message or Delta(choice.text)
+        elif choice.message is not None and delta == Delta() and not self._has_said:
+            delta = choice.message
+        self._has_said = self._has_said or delta != Delta()
+        return delta
+
     def _delta(self, delta: Delta) -> Iterator[ChatEvent]:
-        # vLLM sends both names with the same text in versions that rename the one to the other.
-        thinking = delta.reasoning_content or delta.reasoning
+        thinking = _thinking(delta)
         if thinking:
             yield from self._queue.say(ThinkingDelta(thinking))
         if isinstance(delta.content, str):
@@ -169,18 +181,35 @@ class ChatDecoder:
 
 def decode_answer(body: bytes, stop: tuple[str, ...] = ()) -> list[ChatEvent]:
     """The events of an answer that is one JSON document. Raises ProtocolError for one that is no answer."""
-    decode_json(body, _chunks, is_answer=True)  # a mere `[DONE]`, which ends a stream, is no answer
+    chunk = decode_json(body, _chunks, is_answer=True)  # a mere `[DONE]`, which ends a stream, is no answer
     decoder = ChatDecoder(stop)
-    return [*decoder.feed(Frame(body)), *decoder.finish()]
+    events = [*decoder.feed(Frame(body))]
+    if chunk.choices:  # an answer in one piece is whole, whether it says why it ended or not
+        events += decoder.feed(Frame(b"[DONE]"))
+    return [*events, *decoder.finish()]
 
 
 def _is_error(chunk: Chunk) -> bool:
     """The forms of report B008; `error: null` beside a good chunk is none."""
     if chunk.object == "error":
         return True
-    if bytes(chunk.error) not in (b"", b"null"):
-        return True
-    return bool(chunk.detail) and chunk.choices is None
+    return _is_given(chunk.error)
+
+
+def _is_error_alone(chunk: Chunk, data: bytes) -> bool:
+    """A document that is nothing but an error, in the forms of servers that have no `error` in it."""
+    return chunk.usage is None and is_bare_error(data)
+
+
+def _is_given(error: msgspec.Raw) -> bool:
+    """Whether an `error` says anything: some servers send an empty one with every chunk."""
+    return bytes(error) not in _NO_ERROR
+
+
+def _thinking(delta: Delta) -> str:
+    """The reasoning of a delta. vLLM sends two names with one text in versions that rename the one to the other."""
+    named = delta.reasoning_content or delta.reasoning or delta.reasoning_text
+    return named or "".join(piece.text or piece.summary or "" for piece in delta.reasoning_details or ())
 
 
 def _said(part: AnswerPart) -> Iterator[Said]:

@@ -229,25 +229,38 @@ class ThinkingText(msgspec.Struct):
 class AnswerPart(msgspec.Struct):
     """An element of a content array in an answer (Mistral's reasoning models answer so)."""
 
-    type: str
+    type: str = ""
     text: str | None = None
     refusal: str | None = None
     thinking: str | list[ThinkingText] | None = None
 
 
+class ReasoningDetail(msgspec.Struct):
+    """An element of OpenRouter's `reasoning_details`."""
+
+    text: str | None = None
+    summary: str | None = None
+
+
 class Delta(msgspec.Struct):
-    """What a chunk adds, or a whole message where the answer was not streamed."""
+    """What a chunk adds, or a whole message where the answer was not streamed.
+
+    `reasoning_text` is GitHub Copilot's name. `reasoning_details` repeats a text that stands in the other fields too,
+    where there are any.
+    """
 
     content: str | list[AnswerPart] | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
+    reasoning_text: str | None = None
+    reasoning_details: list[ReasoningDetail] | None = None
     refusal: str | None = None
     tool_calls: list[ToolCall] | None = None
     function_call: CalledFunction | None = None
 
 
 class Choice(msgspec.Struct):
-    """One of the answers; only the first is read.
+    """One of the answers; only the first is read. `text` is the answer of servers that complete texts (legacy API).
 
     The stop string that matched is vLLM's `stop_reason` and SGLang's `matched_stop` (a token, or null, at the model's
     own end) and llama.cpp's `stopping_word` (empty then).
@@ -256,6 +269,8 @@ class Choice(msgspec.Struct):
     index: int | None = None
     delta: Delta | None = None
     message: Delta | None = None
+    text: str | None = None
+    error: Raw = EMPTY
     finish_reason: str | None = None
     stop_reason: str | int | UnsetType | None = UNSET
     matched_stop: str | int | UnsetType | None = UNSET
