@@ -118,6 +118,7 @@ class Taker:
     name: str = "taker"
     title: str = "Taker"
     executable: str = "taker"
+    one_answer: str = "-p"
     prompt_tokens: PromptTokens = field(default_factory=lambda: PromptTokens(3, 2, 1))
 
     def files_read(self, arguments: tuple[str, ...]) -> tuple[str, ...]:

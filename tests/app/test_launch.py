@@ -36,6 +36,7 @@ class FakeAgent:
     name: str = "fake"
     title: str = "Fake Agent"
     executable: str = "fake"
+    one_answer: str = "-p"
     package: str = "fake-agent"
     tested_version: str = "1.2.3"
     minimum_version: str = "1.0.0"

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from tests.app.conftest import Became, Made, MakeWorld
 
+from agentlaunch.agents import base
 from agentlaunch.agents.base import load_agent
 from agentlaunch.agents.locate import LocatedAgent
 from agentlaunch.app.key_variables import SHORTEST_KEY
-from agentlaunch.app.launch import ONE_ANSWER, Prepared, notes, rehearse, run
+from agentlaunch.app.launch import Prepared, notes, rehearse, run
 from agentlaunch.app.models import ModelTarget
 from agentlaunch.app.orders import LaunchOrder, ModelOrder
 from agentlaunch.app.upstream_store import KeyFile, KeyVariable, StoredUpstream, store_path, write_upstream
@@ -26,6 +27,7 @@ FAR = Endpoint("router", "openai_chat", "https://openrouter.ai/api", "m", key=KE
 STORED = StoredUpstream("router", "openrouter", "https://openrouter.ai/api", key=KeyVariable("MY_ROUTER_KEY"))
 
 AGENTS = pytest.mark.parametrize("agent", ["claude", "codex", "opencode"])
+ALL_AGENTS = pytest.mark.parametrize("agent", base.AGENTS)
 
 
 def prepared(agent: str, target: Endpoint = FAR, routing: SessionRouting | None = None, **order: object) -> Prepared:
@@ -126,18 +128,18 @@ def test_a_plan_says_that_the_agents_side_jobs_stay_with_the_model(make_world: M
 
 
 @pytest.mark.report("B288")
-@AGENTS
+@ALL_AGENTS
 def test_without_a_terminal_and_a_prompt_the_flag_for_one_answer_is_told(make_world: MakeWorld, agent: str) -> None:
     made = make_world()
     launched(made, prepared(agent))
-    word = ONE_ANSWER[agent]
+    word = load_agent(agent).one_answer
     assert made.talk.lines[-1] == f"  there is no terminal; for one answer: agentlaunch {agent} -- {word} 'PROMPT'"
 
 
 @pytest.mark.report("B288")
-@AGENTS
+@ALL_AGENTS
 def test_with_a_terminal_or_a_prompt_nothing_is_told_of_it(make_world: MakeWorld, agent: str) -> None:
     typed, given = make_world(answer=True), make_world()
     launched(typed, prepared(agent))
-    launched(given, prepared(agent, arguments=(ONE_ANSWER[agent], "hi")))
+    launched(given, prepared(agent, arguments=(load_agent(agent).one_answer, "hi")))
     assert "no terminal" not in " ".join((*typed.talk.lines, *given.talk.lines))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.conftest import Home
+from tests.e2e.test_doctor_real import STEPS
 from tests.e2e.test_handed import CALL, hand_out, methods
 
 from agentlaunch.core.scripted_gguf import Call, Script, Turn
@@ -177,3 +178,14 @@ def test_the_agent_calls_the_users_mcp_server(
     words = ("--model", str(scripted_model(loop(call))), *options, *hand_out(more_home))
     ended = more_home.run(agent, *words, "--", *arguments)
     assert (ended.returncode, methods(more_home).count("tools/call")) == (0, 1), f"{ended.stdout}\n{ended.stderr}"
+
+
+@pytest.mark.parametrize("agent", ["pi", "qwen", "copilot", "droid", "aider"])
+def test_the_wiring_of_each_agent_is_proved_also_in_a_hostile_home(more_home: MoreHome, agent: str) -> None:
+    if not (Path(AIDER) if agent == "aider" else AGENTS / agent).is_file():
+        pytest.skip(missing)
+    before = more_home.configuration()
+    ended = more_home.run("doctor", agent, "--end-to-end", "--json")
+    proof = json.loads(ended.stdout)["data"]["proof"]
+    assert [(step["name"], step["failed"]) for step in proof["steps"]] == [(step, "") for step in STEPS]
+    assert more_home.configuration() == before

@@ -17,6 +17,7 @@ class Aider:
     name = "aider"
     title = "Aider"
     executable = "aider"
+    one_answer = "-m"
     registry: Registry = "pypi"
     package = "aider-chat"
     evidence: Evidence = "edits"

@@ -42,6 +42,8 @@ class Agent(Protocol):
     title: str
     executable: str
     """The program's name on PATH."""
+    one_answer: str
+    """What it wants before a prompt that is answered without a terminal; each but goose's was run so."""
     registry: Registry
     package: str
     evidence: Evidence

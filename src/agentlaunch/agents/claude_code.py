@@ -59,6 +59,7 @@ class ClaudeCode:
     name = "claude"
     title = "Claude Code"
     executable = "claude"
+    one_answer = "-p"
     registry: Registry = "npm"
     package = "@anthropic-ai/claude-code"
     evidence: Evidence = "tool loop"

@@ -49,6 +49,7 @@ class Codex:
     name = "codex"
     title = "Codex CLI"
     executable = "codex"
+    one_answer = "exec"
     registry: Registry = "npm"
     package = "@openai/codex"
     evidence: Evidence = "tool loop"

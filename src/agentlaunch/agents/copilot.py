@@ -47,6 +47,7 @@ class Copilot:
     name = "copilot"
     title = "GitHub Copilot CLI"
     executable = "copilot"
+    one_answer = "-p"
     registry: Registry = "npm"
     package = "@github/copilot"
     evidence: Evidence = "tool loop"

@@ -17,6 +17,7 @@ class Droid:
     name = "droid"
     title = "Droid"
     executable = "droid"
+    one_answer = "exec"
     registry: Registry = "npm"
     package = "droid"
     evidence: Evidence = "tool loop"

@@ -14,6 +14,7 @@ class Goose:
     name = "goose"
     title = "goose"
     executable = "goose"
+    one_answer = "run -t"
     registry: Registry = "page"
     package = "https://goose-docs.ai"
     evidence: Evidence = "plan only"

@@ -37,6 +37,7 @@ class OpenCode:
     name = "opencode"
     title = "OpenCode"
     executable = "opencode"
+    one_answer = "run"
     registry: Registry = "npm"
     package = "opencode-ai"
     evidence: Evidence = "tool loop"

@@ -25,6 +25,7 @@ class Pi:
     name = "pi"
     title = "pi"
     executable = "pi"
+    one_answer = "-p"
     registry: Registry = "npm"
     package = "@mariozechner/pi-coding-agent"
     evidence: Evidence = "tool loop"

@@ -40,6 +40,7 @@ class QwenCode:
     name = "qwen"
     title = "Qwen Code"
     executable = "qwen"
+    one_answer = "-p"
     registry: Registry = "npm"
     package = "@qwen-code/qwen-code"
     evidence: Evidence = "tool loop"

@@ -38,9 +38,6 @@ from agentlaunch.system.process import identify
 MASK = "********"
 """Stands for the session's token where a plan is shown."""
 
-ONE_ANSWER = {"claude": "-p", "codex": "exec", "opencode": "run"}
-"""What an agent wants before a prompt that is to be answered without a terminal (facts/agents.md 8)."""
-
 
 @dataclass(frozen=True)
 class Prepared:
@@ -260,9 +257,9 @@ def _window_note(prepared: Prepared) -> tuple[str, ...]:
 
 def _terminal_note(prepared: Prepared, world: World) -> tuple[str, ...]:
     """Where nobody can type, an agent that was given nothing to do ends with an error of its own (report B288)."""
-    word = ONE_ANSWER.get(prepared.order.agent)
-    if word is None or prepared.order.arguments or world.talk.is_interactive:
+    if prepared.order.arguments or world.talk.is_interactive:
         return ()
+    word = prepared.agent.one_answer
     return (f"  there is no terminal; for one answer: agentlaunch {prepared.order.agent} -- {word} 'PROMPT'",)
 
 

@@ -13,11 +13,13 @@ from time import sleep
 import pytest
 from tests.app.conftest import MakeWorld
 
+from agentlaunch.agents.base import AGENTS
 from agentlaunch.agents.command import Completed
-from agentlaunch.app.doctor.end_to_end import CONTENT, DONE, TASKS, Proof, Start, check_provable, prove
+from agentlaunch.app.doctor.end_to_end import Proof, Start, check_provable, prove
+from agentlaunch.app.doctor.proof_tasks import CONTENT, DONE, TASKS, UNPROVABLE
 from agentlaunch.app.world import World
-from agentlaunch.core.scripted_gguf import Script, scripted_gguf
-from agentlaunch.errors import UserError
+from agentlaunch.core.scripted_gguf import Turn, scripted_gguf
+from agentlaunch.errors import MachineError, UserError
 from agentlaunch.shim.state import shim_lock
 from agentlaunch.system.dirs import find_dirs
 from agentlaunch.system.locks import is_held
@@ -63,11 +65,31 @@ def _failure(proof: Proof) -> tuple[str, str]:
     return proof.failure.name, proof.failure.failed
 
 
+def _said(turn: Turn) -> str:
+    return turn.text + "".join(str(value) for call in turn.calls for value in call.arguments.values())
+
+
 @pytest.mark.parametrize("agent", TASKS)
 def test_every_task_can_be_scripted_and_writes_its_target(agent: str, tmp_path: Path) -> None:
-    task = TASKS[agent](tmp_path / "proof.txt")
-    assert scripted_gguf(Script(turns=(task.turn,))).startswith(b"GGUF")
-    assert CONTENT in str(task.turn.calls[0].arguments.values()) or CONTENT.strip() in repr(task.turn)
+    script = TASKS[agent](tmp_path / "proof.txt").script
+    assert scripted_gguf(script).startswith(b"GGUF")
+    (first,) = script.turns or (script.untooled,)
+    last = script.final if script.turns else script.untooled
+    assert ("proof.txt" in _said(first), CONTENT in _said(first), DONE in last.text) == (True, True, True)
+
+
+def test_every_agent_has_a_task_or_a_reason_why_it_has_none() -> None:
+    assert {*TASKS, *UNPROVABLE} == {*AGENTS}
+    assert TASKS.keys().isdisjoint(UNPROVABLE)
+
+
+@pytest.mark.parametrize("agent", UNPROVABLE)
+def test_an_agent_without_a_task_is_told_why_and_not_tried(agent: str, make_world: MakeWorld) -> None:
+    with pytest.raises(MachineError) as caught:
+        prove(agent, make_world().world, FakeStart())
+    assert (caught.value.code, caught.value.exit_code) == ("no-proof", 3)
+    assert UNPROVABLE[agent] in caught.value.message
+    assert caught.value.hint == f"look without it: agentlaunch doctor {agent}"
 
 
 def test_an_agent_that_is_not_known_is_the_users_mistake() -> None:

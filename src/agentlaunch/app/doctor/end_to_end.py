@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING
 
 from agentlaunch.agents.command import Completed
 from agentlaunch.app.agents import find_agent
-from agentlaunch.core.scripted_gguf import Call, Script, Turn, scripted_gguf
+from agentlaunch.app.doctor.proof_tasks import CONTENT, DONE, TASKS, UNPROVABLE
+from agentlaunch.core.scripted_gguf import scripted_gguf
 from agentlaunch.core.secrets import without_secrets
-from agentlaunch.errors import AgentlaunchError, MachineError, UserError
+from agentlaunch.errors import AgentlaunchError, MachineError
 from agentlaunch.system.dirs import Dirs, find_dirs
 from agentlaunch.system.files import make_private_dir
 from agentlaunch.system.programs import startable
@@ -32,40 +33,10 @@ if TYPE_CHECKING:
     from agentlaunch.agents.locate import LocatedAgent
     from agentlaunch.app.world import World
 
-WINDOW_TOKENS = 65_536
 AGENT_LIMIT_S = 120.0
 """Seconds for two short turns of an agent; OpenCode's first start in a home takes up to twenty (measured)."""
 SHIM_IDLE_S = 30
-CONTENT = "written by the agent\n"
-DONE = "The file is there now."
 _SHOWN_CHARACTERS = 1_500
-
-
-@dataclass(frozen=True)
-class Task:
-    """What an agent is told, by `arguments` of its own, and the model's first answer, `turn`."""
-
-    arguments: tuple[str, ...]
-    turn: Turn
-
-
-def _claude(target: Path) -> Task:
-    write = Call("Write", {"file_path": str(target), "content": CONTENT})
-    return Task(("-p", f"Write {target.name}", "--allowedTools", "Write"), Turn(calls=(write,)))
-
-
-def _codex(target: Path) -> Task:
-    command = f"printf '%s' '{CONTENT}' > {target.name}"
-    words = ("exec", "-s", "workspace-write", "--skip-git-repo-check", f"Write {target.name}")
-    return Task(words, Turn(calls=(Call("exec_command", {"cmd": command}),)))
-
-
-def _opencode(target: Path) -> Task:
-    write = Call("write", {"content": CONTENT, "filePath": str(target)})
-    return Task(("run", f"Write {target.name}"), Turn(calls=(write,)))
-
-
-TASKS: Mapping[str, Callable[[Path], Task]] = {"claude": _claude, "codex": _codex, "opencode": _opencode}
 
 
 class Start:
@@ -128,10 +99,11 @@ class Proof:
 
 
 def check_provable(agent: str) -> None:
-    """Raises UserError `no-proof` for an agent that we have no task for, `unknown-agent`."""
+    """Raises MachineError `no-proof` for an agent that we have no task for, UserError `unknown-agent`."""
     find_agent(agent)
-    if agent not in TASKS:
-        raise UserError("no-proof", f"there is no end-to-end proof for `{agent}` yet", f"known: {', '.join(TASKS)}")
+    if agent in UNPROVABLE:
+        what = f"there is no end-to-end proof for `{agent}`: {UNPROVABLE[agent]}"
+        raise MachineError("no-proof", what, f"look without it: agentlaunch doctor {agent}")
 
 
 def prove(agent: str, world: World, start: Start | None = None) -> Proof:
@@ -192,7 +164,7 @@ class _Proving:
 
     def _write_model(self) -> str:
         make_private_dir(self._project)
-        content = scripted_gguf(Script(turns=(self._task.turn,), final=Turn(text=DONE)))
+        content = scripted_gguf(self._task.script)
         self._model.write_bytes(content)
         return f"{len(content) / 1e6:.1f} MB, answers by a script"
 
@@ -206,7 +178,7 @@ class _Proving:
         from agentlaunch.shim.protocol import OpenSession
         from agentlaunch.system.process import identify
 
-        order = ModelOrder(str(self._model), context=WINDOW_TOKENS, runtime="llamacpp")
+        order = ModelOrder(str(self._model), context=self._task.window, runtime="llamacpp")
         model = resolve_model(order, self._world, Terms(self._agent))
         request = OpenSession(
             agent="doctor",
@@ -222,7 +194,7 @@ class _Proving:
         return f"{grant.url}, window {grant.context_window}"
 
     def _run_agent(self) -> str:
-        options = ("--model", str(self._model), "--context", str(WINDOW_TOKENS), "--runtime", "llamacpp", "--full")
+        options = ("--model", str(self._model), "--context", str(self._task.window), "--runtime", "llamacpp", "--full")
         argv = (sys.executable, "-m", "agentlaunch", self._agent, *options, "--", *self._task.arguments)
         done = self._start(argv, self._environment, self._project, AGENT_LIMIT_S)
         self._said = without_secrets(f"{done.stdout}\n{done.stderr}").strip()
