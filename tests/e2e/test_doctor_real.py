@@ -35,3 +35,20 @@ def test_a_configuration_that_stops_codex_is_found_before_the_proof_fails_over_i
     assert "codex-wire" in codes
     assert data["proof"]["steps"][-1]["name"] == "agent's run"
     assert "wire_api" in data["proof"]["steps"][-1]["failed"]
+
+
+@pytest.mark.report("B261")
+def test_a_profile_of_old_versions_stops_codex_until_it_is_mended_as_told(home: Home) -> None:
+    config = home.path / ".codex" / "config.toml"
+    kept = config.read_text()
+    profile = 'model_provider = "elsewhere"\n'
+    config.write_text(f'profile = "x"\n{kept}\n[profiles.x]\n{profile}')
+    ended = home.run("doctor", "codex", "--end-to-end", "--json")
+    data = json.loads(ended.stdout)["data"]
+    found = [finding for family in data["families"] for finding in family["findings"]]
+    shutil.rmtree(data["proof"]["folder"])
+    assert (ended.returncode, data["proof"]["steps"][-1]["name"]) == (3, "agent's run")
+    assert "codex-profile" in [finding["code"] for finding in found if finding["severity"] == "broken"]
+    config.write_text(kept)
+    (config.parent / "x.config.toml").write_text(profile)
+    assert home.run("doctor", "codex", "--end-to-end", "--json").returncode == 0

@@ -9,7 +9,7 @@ import pytest
 from tests.app.conftest import MakeWorld
 
 from agentlaunch.app.doctor import agent_files, own_files
-from agentlaunch.app.doctor.finding import Finding
+from agentlaunch.app.doctor.finding import Finding, broken
 from agentlaunch.app.world import World
 
 AGENTS = ("claude", "codex", "opencode")
@@ -48,6 +48,13 @@ def test_no_files_no_findings(make_world: MakeWorld) -> None:
         (".codex/config.toml", '[model_providers.l]\nwire_api = "chat"\n', [("broken", "codex-wire")]),
         (".codex/config.toml", '[model_providers.l]\nwire_api = "responses"\n', []),
         (".codex/config.toml", '[profiles.fast]\nmodel = "x"\n', [("will bite", "codex-profiles")]),
+        (".codex/config.toml", 'profile = "x"\n', [("broken", "codex-profile")]),
+        (".codex/config.toml", "profile = 3\n", [("broken", "codex-profile")]),
+        (
+            ".codex/config.toml",
+            'profile = "x"\n[profiles.x]\nmodel = "y"\n',
+            [("broken", "codex-profile"), ("will bite", "codex-profiles")],
+        ),
         (".config/opencode/opencode.json", '{"a": ', [("broken", "agent-file")]),
         (".config/opencode/opencode.json", '{"a": 1, /* mine */}', []),
         (
@@ -64,6 +71,23 @@ def test_each_file_is_judged_by_what_its_agent_does_with_it(
     world = make_world().world
     _write(world.folder.parent / name, text)
     assert _look(world) == expected
+
+
+@pytest.mark.report("B261")
+@pytest.mark.parametrize(
+    ("rest", "moved"),
+    [("", ""), ("[profiles.x]\n", ", move [profiles.x] into {folder}/x.config.toml, then: agentlaunch codex -- -p x")],
+)
+def test_a_profile_of_old_codex_versions_is_told_with_what_becomes_of_it(
+    make_world: MakeWorld, rest: str, moved: str
+) -> None:
+    world = make_world().world
+    path = world.folder.parent / ".codex" / "config.toml"
+    _write(path, f'profile = "x"\n{rest}')
+    finding = next(iter(agent_files.judge(agent_files.gather(world, AGENTS, "/nowhere/managed.json"))))
+    told = f"`{path}` has the line `profile = ...` of old Codex versions, with which Codex no longer starts"
+    mend = f"take that line out of {path}{moved.format(folder=path.parent)}"
+    assert finding == broken("codex-profile", told, mend)
 
 
 def test_what_an_administrator_sets_beats_a_launch(make_world: MakeWorld, tmp_path: Path) -> None:

@@ -156,17 +156,29 @@ def _claude(file: AgentFile, document: Mapping[str, object]) -> Iterator[Finding
 
 
 def _codex(file: AgentFile, document: Mapping[str, object]) -> Iterator[Finding]:
-    """Both measured with 0.169.0 (facts/agents.md 1.2)."""
+    """All measured with 0.169.0 (facts/agents.md 1.2); `profile` with 0.142.5 too, and no `-c` of ours unsets it."""
     for name, provider in _table(document.get("model_providers")).items():
         if _table(provider).get("wire_api") == "chat":
             told = f'`{file.path}`: provider `{name}` has wire_api = "chat", with which Codex no longer starts'
             yield broken("codex-wire", told, f'write wire_api = "responses" for it in {file.path}')
     profiles = _table(document.get("profiles"))
+    if "profile" in document:
+        yield _codex_profile(file, document["profile"], profiles)
     if profiles:
         told = (
             f"`{file.path}` has [profiles.{next(iter(profiles))}] of old Codex versions: `codex -p NAME` fails over it"
         )
         yield will_bite("codex-profiles", told, f"move each into {Path(file.path).parent}/NAME.config.toml")
+
+
+def _codex_profile(file: AgentFile, chosen: object, profiles: Mapping[str, object]) -> Finding:
+    """Whatever it names, and also where nothing of that name is there (report B261)."""
+    told = f"`{file.path}` has the line `profile = ...` of old Codex versions, with which Codex no longer starts"
+    mend = f"take that line out of {file.path}"
+    if isinstance(chosen, str) and chosen in profiles:
+        own = Path(file.path).parent / f"{chosen}.config.toml"
+        mend += f", move [profiles.{chosen}] into {own}, then: agentlaunch codex -- -p {chosen}"
+    return broken("codex-profile", told, mend)
 
 
 def _opencode(file: AgentFile, document: Mapping[str, object]) -> Iterator[Finding]:
