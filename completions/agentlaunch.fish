@@ -83,7 +83,7 @@ complete -c agentlaunch -n '__agentlaunch_is models' -l quant -x -d 'pull: this 
 complete -c agentlaunch -n '__agentlaunch_is models' -l runtime -x -a 'llamacpp llama-server embedded ollama lmstudio llamacpp-server vllm mlx jan koboldcpp textgen localai docker' -d 'pull: `ollama` fetches it through Ollama.'
 complete -c agentlaunch -n '__agentlaunch_is models' -s y -l yes -d 'rm: delete; pull: fetch what does not fit, too.'
 complete -c agentlaunch -n '__agentlaunch_is models' -s q -l quiet -d 'No progress.'
-complete -c agentlaunch -n '__agentlaunch_is verify' -l agent -x -a 'claude codex opencode pi qwen copilot droid aider goose' -d 'Only this agent’s tools, over its API. Default: those of all.'
+complete -c agentlaunch -n '__agentlaunch_is verify' -l agent -x -a 'claude codex opencode pi qwen copilot droid aider goose' -d 'Only this agent’s tools, over its API. Default: claude, codex, opencode.'
 complete -c agentlaunch -n '__agentlaunch_is verify' -l only -x -d 'Only this case; may be given again. The score is not kept.'
 complete -c agentlaunch -n '__agentlaunch_is verify' -l long -d 'Recall over three quarters of the window, not 4,000 tokens.'
 complete -c agentlaunch -n '__agentlaunch_is verify' -l answer-tokens -x -d 'The longest answer of a case, in tokens.'

@@ -23,6 +23,7 @@ from agentlaunch.cli.canvas import Canvas
 from agentlaunch.cli.check_view import check_data, check_text
 from agentlaunch.core.hardware import Gpu
 from agentlaunch.core.scripted_gguf import Call, Reply, Script, Turn
+from agentlaunch.core.verify.agent_tools import agent_cases
 from agentlaunch.core.verify.general import CODE, UNICODE
 from agentlaunch.core.verify.score import BATTERY_VERSION, CaseResult, Outcome, battery, score_of
 from agentlaunch.errors import UserError
@@ -168,9 +169,70 @@ def test_cases_of_one_agent_are_asked_over_its_own_api(scripted_model: BuildMode
     assert (done.score.score, done.score.total, done.agent) == (100, 18, "claude")
 
 
+STEP_5 = {"path": "counter.py", "old_str": "step = 1", "new_str": "step = 5"}
+LOG = {"command": "git log --oneline -5"}
+RISK = {"riskLevelReason": "It only reads.", "riskLevel": "low"}
+MORE: dict[str, tuple[tuple[str, Call], ...]] = {
+    "pi": (
+        ("pi.txt", Call("write", {"path": "pi.txt", "content": "pi: 3 < 4 & 'so on'\n"})),
+        (
+            "step of the counter",
+            Call("edit", {"path": "counter.py", "edits": [{"oldText": "step = 1", "newText": "step = 5"}]}),
+        ),
+        ("git log", Call("bash", LOG)),
+    ),
+    "qwen": (
+        ("qwen.md", Call("write_file", {"file_path": "/work/app/qwen.md", "content": '# Qwen "code" & more\n'})),
+        ("step of the counter", Call("edit", STEP)),
+        ("git log", Call("run_shell_command", LOG)),
+    ),
+    "copilot": (
+        (
+            "copilot.txt",
+            Call("create", {"path": "/work/app/copilot.txt", "file_text": 'copilot says "ready" \\o/\n'}),
+        ),
+        ("step of the counter", Call("edit", STEP_5)),
+        ("git log", Call("bash", {**LOG, "description": "Show the last commits"})),
+    ),
+    "droid": (
+        ("droid.txt", Call("Create", {"file_path": "/work/app/droid.txt", "content": "droid: <ready> & 'waiting'\n"})),
+        (
+            "step of the counter",
+            Call("Edit", {"file_path": "counter.py", "old_str": "step = 1", "new_str": "step = 5"}),
+        ),
+        ("git log", Call("Execute", {"summary": "Show the last five commits", **LOG, **RISK})),
+    ),
+}
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("agent", MORE)
+def test_the_newer_agents_tools_are_called_through_the_engines_own_grammar(
+    scripted_model: BuildModel, world: World, agent: str
+) -> None:
+    script = Script(replies=tuple(Reply(contains, _calls(call)) for contains, call in MORE[agent]))
+    own = tuple(case.name for case in agent_cases(agent))
+    done = _verify(str(scripted_model(script)), world, agent=agent, only=own)
+    assert [(one.result.name, one.result.why) for one in done.asked] == [(name, "") for name in own]
+    assert (done.score.score, done.score.raw) == (100, 100)
+
+
+@pytest.mark.real
+def test_an_edit_of_aiders_form_is_text_and_comes_through_as_it_was_written(
+    scripted_model: BuildModel, world: World
+) -> None:
+    block = "counter.py\n```python\n<<<<<<< SEARCH\n    step = 1\n=======\n    step = 5\n>>>>>>> REPLACE\n```\n"
+    model = str(scripted_model(Script(untooled=Turn(text=block))))
+    done = _verify(model, world, agent="aider", only=("aider-edit", "aider-new"))
+    assert {one.result.name: one.result.why for one in done.asked} == {
+        "aider-edit": "",
+        "aider-new": "no line aider.txt above the block",
+    }
+
+
 def test_an_agent_without_a_tool_set_is_the_users_mistake(make_world: MakeWorld) -> None:
-    with pytest.raises(UserError, match="no tool set of `aider`"):
-        choose_verify(ModelFlags("demo"), VerifyFlags("aider"), Bounds(), make_world().world)
+    with pytest.raises(UserError, match="no tool set of `goose`"):
+        choose_verify(ModelFlags("demo"), VerifyFlags("goose"), Bounds(), make_world().world)
 
 
 def test_an_unknown_case_is_told_before_anything_is_loaded(make_world: MakeWorld) -> None:

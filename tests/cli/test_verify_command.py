@@ -63,6 +63,6 @@ def test_a_kept_score_is_told_in_a_few_words() -> None:
 
 
 def test_an_agent_without_a_tool_set_is_told_with_those_that_have_one(run_command: Run) -> None:
-    done = run_command("verify", "demo", "--agent", "aider")
+    done = run_command("verify", "demo", "--agent", "goose")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "no tool set of `aider`" in done.stderr
+    assert "no tool set of `goose`" in done.stderr

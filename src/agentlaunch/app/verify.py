@@ -38,7 +38,7 @@ _POLL_S = 0.1
 
 @dataclass(frozen=True)
 class VerifyFlags:
-    """The flags of `verify` that are not about the model. `agent` empty: the tools of every agent that we know.
+    """The flags of `verify` that are not about the model. `agent` empty: the tools of the usual agents.
 
     `only` names cases; such a run is not kept.
     """

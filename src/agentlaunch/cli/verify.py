@@ -23,7 +23,10 @@ ModelArgument = Annotated[
     str | None, typer.Argument(metavar="MODEL", help="What --model of a launch takes.", show_default=False)
 ]
 AgentOption = Annotated[
-    str, typer.Option("--agent", metavar="A", help="Only this agent's tools, over its API. Default: those of all.")
+    str,
+    typer.Option(
+        "--agent", metavar="A", help="Only this agent's tools, over its API. Default: claude, codex, opencode."
+    ),
 ]
 OnlyOption = Annotated[
     list[str] | None,

@@ -9,11 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentlaunch.core.ir import Answer, StopReason, TextPart, ThinkingPart, ToolCallPart, Usage
+from agentlaunch.core.verify.agent_tools import AGENTS_WITH_TOOLS, agent_cases
 from agentlaunch.core.verify.case import Reading, read_answer
-from agentlaunch.core.verify.judges import calls_exactly, edits, is_json, refuses, runs, says, writes
+from agentlaunch.core.verify.judges import brings, calls_exactly, edits, is_json, refuses, runs, says, writes
 from agentlaunch.core.verify.score import battery
+from agentlaunch.core.verify.text_edits import edits_by_blocks, gives_whole
 
 BEFORE = "a = 1\nb = 2\na = 1\n"
+EVERY = (*battery("", 8192), *(case for agent in AGENTS_WITH_TOOLS for case in agent_cases(agent)))
 
 
 def _call(name: str, arguments: object) -> ToolCallPart:
@@ -85,6 +88,95 @@ def test_an_edit_is_one_call_of_its_tool() -> None:
     assert judge(two) == "2 calls, one was due; called edit, edit with `{}`"
 
 
+@pytest.mark.parametrize(
+    ("pairs", "why"),
+    [
+        ([{"old": "b = 2", "new": "b = 3"}], ""),
+        ([{"old": "b = 2\na = 1", "new": "b = 3\na = 1"}], ""),
+        (
+            [{"old": "b =", "new": "b  ="}, {"old": " 2", "new": " 3"}],
+            "the edited file is not what was asked for: `b =, 3`",
+        ),
+        ([{"old": "b = 2", "new": "b = 3"}, "more"], "old or new is missing"),
+        ([{"old": "a = 1", "new": "a = 2"}], "old stands 2 times in the file: `a = 1`"),
+        ([], "edits is missing"),
+        ({"old": "b = 2", "new": "b = 3"}, "edits is missing"),
+    ],
+)
+def test_an_edit_by_a_list_has_each_old_text_once_in_the_file_as_it_was(pairs: object, why: str) -> None:
+    judge = edits("edit", ("old", "new"), BEFORE, BEFORE.replace("b = 2", "b = 3"), "edits")
+    assert judge(_called(_call("edit", {"path": "x", "edits": pairs}))) == why
+
+
+def test_the_text_that_is_written_may_have_another_name() -> None:
+    judge = writes("create", "path", "x.py", "print()\n", "file_text")
+    assert judge(_called(_call("create", {"path": "x.py", "file_text": "print()\n"}))) == ""
+    assert judge(_called(_call("create", {"path": "x.py", "content": "print()\n"}))) == "the content differs: `null`"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ({"command": "ls", "risk": "low", "why": "It reads."}, ""),
+        ({"command": "ls", "risk": "low"}, "why is missing"),
+        ({"command": "ls", "risk": "", "why": 3}, "risk, why is missing"),
+        ("[]", "risk, why is missing"),
+    ],
+)
+def test_what_an_agent_wants_beside_the_command_must_be_there(arguments: object, why: str) -> None:
+    judge = brings("run", ("risk", "why"), calls_exactly(("run", {"command": "ls"})))
+    assert judge(_called(_call("run", arguments))) == why
+    assert judge(_said("Done.")).startswith("no call of run")
+
+
+def _block(search: str, replace: str, path: str = "x.py\n```python\n") -> str:
+    return f"Here:\n\n{path}<<<<<<< SEARCH\n{search}=======\n{replace}>>>>>>> REPLACE\n```\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (_block("b = 2\n", "b = 3\n"), ""),
+        (_block("b = 2\n", "b = 3\n", "```\n**x.py**\n"), ""),
+        (_block("b = 2\n", "b = 3\n", "y.py\n```\n"), "no line x.py above the block"),
+        (_block("b = 2\n", "b = 3\n", ""), "no line x.py above the block"),
+        (_block("a = 1\n", "b = 3\n"), "SEARCH stands 2 times in the file: `a = 1`"),
+        (_block("", "b = 3\n"), "SEARCH or REPLACE is missing"),
+        (_block("b = 2\n", "b = 4\n"), "the edited file is not what was asked for: `b = 4`"),
+        ("b = 3", "said `b = 3`"),
+    ],
+)
+def test_an_edit_in_the_text_is_read_as_aider_reads_it(text: str, why: str) -> None:
+    judge = edits_by_blocks("x.py", BEFORE, BEFORE.replace("b = 2", "b = 3"))
+    assert judge(_said(text)) == why
+    assert judge(_called(_call("edit", {}))) == "a call where none is needed: edit"
+
+
+@pytest.mark.parametrize(
+    ("search", "replace", "why"),
+    [
+        ("", "new\n", ""),
+        ("", "old\n", "the content differs: `old`"),
+        ("new\n", "new\n", "SEARCH stands 0 times in the file: `new`"),
+    ],
+)
+def test_a_new_file_is_one_block_that_searches_for_nothing(search: str, replace: str, why: str) -> None:
+    assert edits_by_blocks("x.py", "", "new\n")(_said(_block(search, replace))) == why
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("x.py\n```\nb = 3\n```\n", ""),
+        ("`x.py`:\n```python\nb = 3\n```", ""),
+        ("x.py\n```\nb = 4\n```\n", "the content differs: `b = 4`"),
+        ("y.py\n```\nb = 3\n```\n", "no fence below a line x.py; said `y.py ``` b = 3 ````"),
+    ],
+)
+def test_a_whole_file_stands_in_a_fence_below_its_path(text: str, why: str) -> None:
+    assert gives_whole("x.py", "b = 3\n")(_said(text)) == why
+
+
 def test_a_command_must_hold_its_parts_in_order_and_a_custom_tools_text_is_read_as_it_is() -> None:
     judge = runs("run", "command", "<<", "one\n", "two\n")
     assert judge(_called(_call("run", {"command": "cat > x <<'E'\none\ntwo\nE"}))) == ""
@@ -127,9 +219,10 @@ def test_json_must_be_the_whole_text_with_exactly_these_members() -> None:
     assert judge(_said('{"lines": "1", "file": "a"}')).startswith("other JSON")
 
 
+LINES = ("counter.py", "```", "<<<<<<< SEARCH", "    step = 1", "=======", ">>>>>>> REPLACE", "")
 READINGS = st.builds(
     Reading,
-    st.text(max_size=80),
+    st.text(max_size=80) | st.lists(st.sampled_from(LINES)).map("\n".join),
     st.lists(
         st.builds(
             ToolCallPart,
@@ -141,7 +234,9 @@ READINGS = st.builds(
                     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
                     lambda inner: (
                         st.lists(inner, max_size=3)
-                        | st.dictionaries(st.sampled_from(["path", "content", "old_string", "cmd"]), inner, max_size=3)
+                        | st.dictionaries(
+                            st.sampled_from(["path", "content", "old_string", "cmd", "edits"]), inner, max_size=3
+                        )
                     ),
                     max_leaves=6,
                 ).map(json.dumps),
@@ -155,10 +250,10 @@ READINGS = st.builds(
 
 @given(READINGS)
 def test_every_judge_tells_something_of_any_answer_and_raises_nothing(reading: Reading) -> None:
-    for case in battery("", 8192):
+    for case in EVERY:
         assert isinstance(case.judge(reading), str)
 
 
-@given(st.sampled_from(battery("", 8192)))
+@given(st.sampled_from(EVERY))
 def test_no_case_is_passed_by_silence(case: object) -> None:
     assert case.judge(Reading("", (), StopReason.END_TURN)) != ""  # type: ignore[attr-defined]

@@ -6,19 +6,14 @@ Names and arguments are those of the tested versions (facts/agents.md 2); the te
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 
 import msgspec
 
-from agentlaunch.core.ir import CustomTool, Message
-from agentlaunch.core.verify.case import Case, called, function, result, system, user
+from agentlaunch.core.ir import CustomTool
+from agentlaunch.core.verify.agent_questions import COUNTER, COUNTER_PATH, asked, read_before
+from agentlaunch.core.verify.case import Case, function
 from agentlaunch.core.verify.judges import calls_exactly, edits, runs, writes
-
-_SYSTEM = system(
-    "You are a coding agent. The project is in /work/app. Change files and run commands with your tools, without "
-    "asking back."
-)
-_COUNTER = "class Counter:\n    step = 1\n\n    def next(self, value):\n        return value + self.step\n"
+from agentlaunch.core.verify.more_agent_tools import MORE_AGENTS
 
 CLAUDE = (
     function(
@@ -105,23 +100,25 @@ def agent_cases(agent: str) -> tuple[Case, ...]:
         case "opencode":
             return _opencode()
         case _:
-            return ()
+            return MORE_AGENTS[agent]() if agent in MORE_AGENTS else ()
 
 
-AGENTS_WITH_TOOLS = ("claude", "codex", "opencode")
+USUAL_AGENTS = ("claude", "codex", "opencode")
+"""Whose cases a run for no agent has: among them are edits by old and new text, patches and commands, over each API."""
+AGENTS_WITH_TOOLS = (*USUAL_AGENTS, *MORE_AGENTS)
 
 
 def _claude() -> tuple[Case, ...]:
     wire, path, content = "anthropic_messages", "/work/app/status.txt", 'claude: it\'s "ready"\n'
-    edited = _COUNTER.replace("step = 1", "step = 5")
-    history = _read_before("Make the step of the counter 5.", "Read", {"file_path": "/work/app/counter.py"})
+    edited = COUNTER.replace("step = 1", "step = 5")
+    history = read_before("Make the step of the counter 5.", "Read", {"file_path": COUNTER_PATH})
     write = f"Create {path} with exactly this line:\n{content}"
     return (
-        Case("claude-write", "writes with Claude Code's Write", 4, _asked(write), CLAUDE,
+        Case("claude-write", "writes with Claude Code's Write", 4, asked(write), CLAUDE,
              writes("Write", "file_path", path, content), wire),
         Case("claude-edit", "edits with Claude Code's Edit", 4, history, CLAUDE,
-             edits("Edit", ("old_string", "new_string"), _COUNTER, edited), wire),
-        Case("claude-bash", "runs a command with Claude Code's Bash", 2, _asked("Run: git log --oneline -5"), CLAUDE,
+             edits("Edit", ("old_string", "new_string"), COUNTER, edited), wire),
+        Case("claude-bash", "runs a command with Claude Code's Bash", 2, asked("Run: git log --oneline -5"), CLAUDE,
              calls_exactly(("Bash", {"command": "git log --oneline -5"})), wire),
     )  # fmt: skip
 
@@ -130,9 +127,9 @@ def _codex() -> tuple[Case, ...]:
     wire = "openai_responses"
     patch = "Use apply_patch to create the file added.py that holds the one line: print('patched')"
     return (
-        Case("codex-exec", "runs a command with Codex's exec_command", 5, _asked("Run: git status --short"), CODEX,
+        Case("codex-exec", "runs a command with Codex's exec_command", 5, asked("Run: git status --short"), CODEX,
              calls_exactly(("exec_command", {"cmd": "git status --short"})), wire),
-        Case("codex-patch", "adds a file with Codex's apply_patch", 5, _asked(patch), CODEX,
+        Case("codex-patch", "adds a file with Codex's apply_patch", 5, asked(patch), CODEX,
              runs("apply_patch", "input", "*** Begin Patch\n*** Add File: added.py\n", "+print('patched')\n",
                   "*** End Patch"), wire),
     )  # fmt: skip
@@ -140,21 +137,12 @@ def _codex() -> tuple[Case, ...]:
 
 def _opencode() -> tuple[Case, ...]:
     wire, path, content = "openai_chat", "/work/app/notes.md", "# opencode <notes> & more\n"
-    edited = _COUNTER.replace("value + self", "value - self")
-    history = _read_before("Let the counter count down.", "read", {"filePath": "/work/app/counter.py"})
+    edited = COUNTER.replace("value + self", "value - self")
+    history = read_before("Let the counter count down.", "read", {"filePath": COUNTER_PATH})
     write = f"Create {path} with exactly this line:\n{content}"
     return (
-        Case("opencode-write", "writes with OpenCode's write", 5, _asked(write), OPENCODE,
+        Case("opencode-write", "writes with OpenCode's write", 5, asked(write), OPENCODE,
              writes("write", "filePath", path, content), wire),
         Case("opencode-edit", "edits with OpenCode's edit", 5, history, OPENCODE,
-             edits("edit", ("oldString", "newString"), _COUNTER, edited), wire),
+             edits("edit", ("oldString", "newString"), COUNTER, edited), wire),
     )  # fmt: skip
-
-
-def _asked(question: str) -> tuple[Message, ...]:
-    return (_SYSTEM, user(question))
-
-
-def _read_before(question: str, tool: str, arguments: Mapping[str, str]) -> tuple[Message, ...]:
-    """The agent has just read the counter's file."""
-    return (_SYSTEM, user(question), called(tool, dict(arguments)), result(_COUNTER))

@@ -78,18 +78,20 @@ def read_answer(answer: Answer) -> Reading:
     return Reading(text, calls, answer.reason)
 
 
-def function(name: str, description: str, properties: Mapping[str, str], *, optional: tuple[str, ...] = ()) -> Tool:
-    """A tool; `properties` are its arguments with what each is. A description that starts with a type and a colon has
-    that type (`integer: ...`, `boolean: ...`), others are strings."""
-    shapes = {key: _shape(text) for key, text in properties.items()}
+def function(
+    name: str, description: str, properties: Mapping[str, str | Mapping[str, Json]], *, optional: tuple[str, ...] = ()
+) -> Tool:
+    """A tool; `properties` are its arguments with what each is, or its whole schema. A description that starts with a
+    type and a colon has that type (`integer: ...`, `number: ...`, `boolean: ...`), others are strings."""
+    shapes = {key: _shape(text) if isinstance(text, str) else text for key, text in properties.items()}
     required = [key for key in properties if key not in optional]
     schema = {"type": "object", "properties": shapes, "required": required, "additionalProperties": False}
     return FunctionTool(name, description, msgspec.Raw(json.dumps(schema).encode()))
 
 
-def _shape(text: str) -> dict[str, str]:
+def _shape(text: str) -> dict[str, Json]:
     kind, separator, rest = text.partition(": ")
-    if separator and kind in ("integer", "boolean"):
+    if separator and kind in ("integer", "number", "boolean"):
         return {"type": kind, "description": rest}
     return {"type": "string", "description": text}
 

@@ -27,15 +27,15 @@ def calls_exactly(*wanted: tuple[str, Mapping[str, Json]]) -> Judge:
         for name, arguments in wanted:
             found = next((call for call in left if _is(call, name, arguments)), None)
             if found is None:
-                return f"no call of {name} with {_shown(arguments)}; {_said(reading)}"
+                return f"no call of {name} with {shown(arguments)}; {said_of(reading)}"
             left.remove(found)
         return f"a call too many: {left[0].name}" if left else ""
 
     return judge
 
 
-def writes(name: str, path_key: str, path: str, content: str) -> Judge:
-    """One call of `name` whose path is `path` and whose `content` is exactly this, but for line ends at its end."""
+def writes(name: str, path_key: str, path: str, content: str, text_key: str = "content") -> Judge:
+    """One call of `name` whose path is `path` and whose text is exactly `content`, but for line ends at its end."""
 
     def judge(reading: Reading) -> str:
         call, fault = _only(reading, name)
@@ -43,31 +43,64 @@ def writes(name: str, path_key: str, path: str, content: str) -> Judge:
             return fault
         said = arguments_of(call) or {}
         if _plain(said.get(path_key)) != path:
-            return f"wrong {path_key}: {_shown(said.get(path_key))}"
-        text = said.get("content")
+            return f"wrong {path_key}: {shown(said.get(path_key))}"
+        text = said.get(text_key)
         if not isinstance(text, str) or text.rstrip("\n") != content.rstrip("\n"):
-            return f"the content differs: {_shown(text)}"
+            return f"the content differs: {shown(text)}"
         return ""
 
     return judge
 
 
-def edits(name: str, keys: tuple[str, str], before: str, after: str) -> Judge:
-    """One call of `name` that turns the file's text `before` into `after`; `keys` name the old text and the new one."""
+def edits(name: str, keys: tuple[str, str], before: str, after: str, list_key: str = "") -> Judge:
+    """One call of `name` that turns the file's text `before` into `after`; `keys` name the old text and the new one.
+
+    With `list_key` the call has a list of such pairs, each of which is looked for in `before`.
+    """
 
     def judge(reading: Reading) -> str:
         call, fault = _only(reading, name)
         if call is None:
             return fault
         said = arguments_of(call) or {}
-        old, new = said.get(keys[0]), said.get(keys[1])
-        if not isinstance(old, str) or not isinstance(new, str) or not old:
-            return f"{keys[0]} or {keys[1]} is missing"
-        if before.count(old) != 1:
-            return f"{keys[0]} stands {before.count(old)} times in the file: {_shown(old)}"
-        return "" if before.replace(old, new) == after else f"the edited file is not what was asked for: {_shown(new)}"
+        pairs = said.get(list_key) if list_key else [said]
+        if not isinstance(pairs, list) or not pairs:
+            return f"{list_key} is missing"
+        return edited([_pair(one, keys) for one in pairs], keys, before, after)
 
     return judge
+
+
+def _pair(said: Json, keys: tuple[str, str]) -> tuple[str, str] | None:
+    old, new = (said.get(keys[0]), said.get(keys[1])) if isinstance(said, dict) else (None, None)
+    return (old, new) if isinstance(old, str) and isinstance(new, str) and old else None
+
+
+def edited(pairs: Sequence[tuple[str, str] | None], keys: tuple[str, str], before: str, after: str) -> str:
+    """What is wrong with these replacements, None being one that is incomplete; `keys` name their halves."""
+    text = before
+    for pair in pairs:
+        if pair is None:
+            return f"{keys[0]} or {keys[1]} is missing"
+        if before.count(pair[0]) != 1:
+            return f"{keys[0]} stands {before.count(pair[0])} times in the file: {shown(pair[0])}"
+        text = text.replace(*pair)
+    told = ", ".join(new for _, new in filter(None, pairs))
+    return "" if text == after else f"the edited file is not what was asked for: {shown(told)}"
+
+
+def brings(name: str, keys: Sequence[str], judge: Judge) -> Judge:
+    """What `judge` says, and that each call of `name` has a text for every one of `keys`."""
+
+    def both(reading: Reading) -> str:
+        for call in (call for call in reading.calls if call.name == name):
+            said = arguments_of(call) or {}
+            missing = [key for key in keys if not isinstance(said.get(key), str) or not said.get(key)]
+            if missing:
+                return f"{', '.join(missing)} is missing"
+        return judge(reading)
+
+    return both
 
 
 def runs(name: str, key: str, *needles: str) -> Judge:
@@ -84,7 +117,7 @@ def runs(name: str, key: str, *needles: str) -> Judge:
         for needle in needles:
             at = text.find(needle, at)
             if at < 0:
-                return f"{key} lacks {_shown(needle)}: {_shown(text)}"
+                return f"{key} lacks {shown(needle)}: {shown(text)}"
             at += len(needle)
         return ""
 
@@ -99,7 +132,7 @@ def says(pattern: str) -> Judge:
             return f"a call where none is needed: {reading.calls[0].name}"
         if reading.reason is not StopReason.END_TURN:
             return f"did not end by itself ({reading.reason})"
-        return "" if re.search(pattern, reading.text, re.IGNORECASE) else _said(reading)
+        return "" if re.search(pattern, reading.text, re.IGNORECASE) else said_of(reading)
 
     return judge
 
@@ -124,15 +157,17 @@ def is_json(wanted: Mapping[str, Json]) -> Judge:
         try:
             value: Json = json.loads(reading.text)
         except ValueError:
-            return f"no JSON: {_shown(reading.text)}"
-        return "" if value == wanted else f"other JSON than asked for: {_shown(value)}"
+            return f"no JSON: {shown(reading.text)}"
+        return "" if value == wanted else f"other JSON than asked for: {shown(value)}"
 
     return judge
 
 
 def _only(reading: Reading, name: str) -> tuple[ToolCallPart | None, str]:
     if len(reading.calls) != 1:
-        return None, f"{len(reading.calls)} calls, one was due; {_said(reading)}" if reading.calls else _said(reading)
+        return None, f"{len(reading.calls)} calls, one was due; {said_of(reading)}" if reading.calls else said_of(
+            reading
+        )
     call = reading.calls[0]
     return (call, "") if call.name == name else (None, f"called {call.name}, not {name}")
 
@@ -146,14 +181,16 @@ def _plain(value: Json) -> Json:
     return value.removeprefix("./") if isinstance(value, str) else value
 
 
-def _said(reading: Reading) -> str:
+def said_of(reading: Reading) -> str:
+    """What came in the place of what was asked for, in one phrase."""
     names: Sequence[str] = [call.name for call in reading.calls]
     if names:
-        return f"called {', '.join(names)} with {_shown(reading.calls[0].arguments)}"
-    return f"said {_shown(reading.text)}" if reading.text.strip() else f"said nothing ({reading.reason})"
+        return f"called {', '.join(names)} with {shown(reading.calls[0].arguments)}"
+    return f"said {shown(reading.text)}" if reading.text.strip() else f"said nothing ({reading.reason})"
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """The beginning of a text or of what JSON makes of a value, in backticks."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     flat = " ".join(text.split())
     return f"`{flat if len(flat) <= 60 else flat[:60] + '...'}`"

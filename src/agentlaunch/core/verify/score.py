@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from agentlaunch.core.verify.agent_tools import AGENTS_WITH_TOOLS, agent_cases
+from agentlaunch.core.verify.agent_tools import USUAL_AGENTS, agent_cases
 from agentlaunch.core.verify.case import Case
 from agentlaunch.core.verify.general import general_cases
 from agentlaunch.core.verify.recall import recall_cases
@@ -62,8 +62,8 @@ class Score:
 
 
 def battery(agent: str, context_window: int, *, is_long: bool = False) -> tuple[Case, ...]:
-    """The cases for an agent, or for all of them where `agent` is empty. `context_window` in tokens."""
-    agents = (agent,) if agent else AGENTS_WITH_TOOLS
+    """The cases for an agent, or for the usual ones where `agent` is empty. `context_window` in tokens."""
+    agents = (agent,) if agent else USUAL_AGENTS
     own = tuple(case for name in agents for case in agent_cases(name))
     return (*general_cases(), *own, *recall_cases(context_window, is_long=is_long))
 
