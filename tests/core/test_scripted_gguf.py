@@ -6,13 +6,22 @@ import re
 from pathlib import Path
 
 import gguf
+import jinja2
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from agentlaunch.core.gguf import parse_gguf
-from agentlaunch.core.scripted_gguf import Call, Reply, Script, Turn, numbered_words, scripted_gguf
+from agentlaunch.core.scripted_gguf import (
+    Call,
+    Reply,
+    Script,
+    Turn,
+    numbered_words,
+    scripted_gguf,
+    scripted_network,
+)
 
 THINKING = Turn(thinking="I think.", text="Two calls.", calls=(Call("Write", {"path": "a"}), Call("Bash", {"x": [1]})))
 
@@ -45,6 +54,21 @@ def test_the_answers_are_the_chains_from_their_control_tokens(tmp_path: Path) ->
         ),
         "A summary.",
     ]
+
+
+def test_a_reply_may_be_for_one_round_of_tool_results_alone() -> None:
+    script = Script(replies=(Reply("write", Turn(text="I write.")), Reply("read", Turn(text="I read."), rounds=1)))
+    template = jinja2.Environment().from_string(scripted_network(script).template)  # noqa: S701 - a prompt, no page
+    tool = {"type": "function", "function": {"name": "f"}}
+    call: dict[str, object] = {"function": {"name": "f", "arguments": "{}"}}
+    rounds: list[dict[str, object]] = [{"role": "assistant", "tool_calls": [call]}, {"role": "tool", "content": "1"}]
+
+    def answer(question: str, count: int) -> str:
+        messages = [{"role": "user", "content": question}, *rounds * count]
+        return template.render(messages=messages, tools=[tool], add_generation_prompt=True).rpartition("\n")[2]
+
+    assert [answer("write", count) for count in range(3)] == ["<|answer_2|>"] * 3
+    assert [answer("read", count) for count in range(3)] == ["<|answer_1|>", "<|answer_3|>", "<|answer_1|>"]
 
 
 def test_an_answer_takes_several_tokens(tmp_path: Path) -> None:

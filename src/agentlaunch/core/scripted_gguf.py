@@ -38,10 +38,13 @@ class Turn:
 
 @dataclass(frozen=True)
 class Reply:
-    """The answer to every request whose last user message contains `contains`, as a compaction's prompt does."""
+    """The answer to every request whose last user message contains `contains`, as a compaction's prompt does.
+
+    `rounds` narrows it to those after so many rounds of tool results."""
 
     contains: str
     turn: Turn
+    rounds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,30 @@ def numbered_words(count: int) -> str:
     return " ".join(f"word{number}" for number in range(1, count + 1))
 
 
+@dataclass(frozen=True)
+class ScriptedNetwork:
+    """The chain as data, for a model file of any format: a Llama of one block whose own weights are all zero.
+
+    The first `controls` tokens are marks of the template (`tokens[end]` ends an answer), the next 256 are `<0xNN>`. Two
+    matrices of `width` columns are zero but for (token, column): `embedding` holds 1 there, `output` OUTPUT_WEIGHT.
+    """
+
+    tokens: tuple[str, ...]
+    controls: int
+    end: int
+    width: int
+    embedding: tuple[tuple[int, int], ...]
+    output: tuple[tuple[int, int], ...]
+    template: str
+
+
 def scripted_gguf(script: Script) -> bytes:
     """The model file. Raises ValueError for a text that no chain of tokens can say."""
+    return _model(scripted_network(script))
+
+
+def scripted_network(script: Script) -> ScriptedNetwork:
+    """What the file holds. Raises ValueError for a text that no chain of tokens can say."""
     answers = _answers(script)
     starts = [f"<|answer_{number}|>" for number in range(len(answers))]
     chains = _Chains([*_CONTROLS, *starts, *(f"<0x{byte:02X}>" for byte in range(256))])
@@ -81,8 +106,18 @@ def scripted_gguf(script: Script) -> bytes:
     for start, turn in zip(starts, answers, strict=True):
         chains.begin(start, _spoken(turn), endless=turn.endless)
     known = set(chains.tokens)
-    tokens = [*chains.tokens, *(token for token in _PROMPT_TOKENS if token not in known)]
-    return _model(tokens, chains.successors, len(_CONTROLS) + len(starts), _template(script))
+    tokens = (*chains.tokens, *(token for token in _PROMPT_TOKENS if token not in known))
+    going_on = [token for token, after in chains.successors.items() if after != _END]
+    columns = {token: column for column, token in enumerate(going_on, 1)}
+    return ScriptedNetwork(
+        tokens=tokens,
+        controls=len(_CONTROLS) + len(starts),
+        end=_END,
+        width=max(64, math.ceil((1 + len(columns)) / 32) * 32),
+        embedding=tuple((token, columns.get(token, 0)) for token in range(len(tokens))),
+        output=((_END, 0), *((chains.successors[token], column) for token, column in columns.items())),
+        template=_template(script),
+    )
 
 
 def _answers(script: Script) -> tuple[Turn, ...]:
@@ -214,7 +249,7 @@ Return <tool_call>
 {% endif %}
 {%- endfor %}
 """
-"""ChatML with the calls and the thinking as Qwen writes them: llama.cpp learns both notations from the template."""
+"""ChatML with calls and thinking as Qwen writes them: llama.cpp learns both notations from the template."""
 
 _STATE = """\
 {%- set state = namespace(rounds=0, called=false, before='', said='', offered=[], answer=0) %}
@@ -234,7 +269,6 @@ _STATE = """\
 """
 """Where the conversation stands: rounds of tool results since the last question, the last user's text, the tools."""
 
-
 _START = """\
 {%- endif %}
 {%- if add_generation_prompt %}<|im_start|>assistant
@@ -244,14 +278,12 @@ _START = """\
 def _template(script: Script) -> str:
     """The chat template: the conversation, then the control token that starts the answer."""
     choices = [
-        (
-            " and ".join(
-                [f"state.rounds == {number}", *(f"{_literal(call.name)} in state.offered" for call in turn.calls)]
-            )
-        )
+        f"state.rounds == {number}" + "".join(f" and {_literal(call.name)} in state.offered" for call in turn.calls)
         for number, turn in enumerate(script.turns)
     ]
-    choices += [f"{_literal(reply.contains)} in state.said" for reply in script.replies]
+    for reply in script.replies:
+        told = "" if reply.rounds is None else f" and state.rounds == {reply.rounds}"
+        choices.append(f"{_literal(reply.contains)} in state.said{told}")
     lines = "".join(
         f"{{%- if {choice} %}}{{% set state.answer = {number} %}}{{% endif %}}\n"
         for number, choice in enumerate(choices, 2)
@@ -269,22 +301,18 @@ def _literal(text: str) -> str:
 _ALIGNMENT_BYTES = 32
 _HEAD = 32
 _FEED_FORWARD = 32
-# RMS norm makes a one-hot vector of width w as long as sqrt(w) >= 8, so the wanted token leads by 64 or more: it wins
-# at any temperature that a client sets.
-_WEIGHT = 8.0
+OUTPUT_WEIGHT = 8.0
+"""RMS norm makes a one-hot vector of width w as long as sqrt(w) >= 8, so the wanted token leads by 64 or more: it wins
+at any temperature that a client sets."""
 _TOKEN_NORMAL, _TOKEN_UNKNOWN, _TOKEN_CONTROL, _TOKEN_BYTE = 1, 2, 3, 6
 
 
-def _model(tokens: Sequence[str], successors: Mapping[int, int], controls: int, template: str) -> bytes:
-    going_on = [token for token, after in successors.items() if after != _END]
-    columns = {token: column for column, token in enumerate(going_on, 1)}
-    width = max(64, math.ceil((1 + len(columns)) / 32) * 32)
-    embedding = [(token, columns.get(token, 0)) for token in range(len(tokens))]
-    output = [(_END, 0), *((successors[token], column) for token, column in columns.items())]
+def _model(network: ScriptedNetwork) -> bytes:
+    width, height = network.width, len(network.tokens)
     ones = b"".join([struct.pack("<f", 1.0)] * width)
     tensors = {
-        "token_embd.weight": (width, len(tokens), _sparse(width, len(tokens), embedding, 1.0)),
-        "output.weight": (width, len(tokens), _sparse(width, len(tokens), output, _WEIGHT)),
+        "token_embd.weight": (width, height, _sparse(width, height, network.embedding, 1.0)),
+        "output.weight": (width, height, _sparse(width, height, network.output, OUTPUT_WEIGHT)),
         "output_norm.weight": (width, 1, ones),
         "blk.0.attn_norm.weight": (width, 1, ones),
         "blk.0.ffn_norm.weight": (width, 1, ones),
@@ -294,7 +322,7 @@ def _model(tokens: Sequence[str], successors: Mapping[int, int], controls: int, 
         "blk.0.ffn_up.weight": (width, _FEED_FORWARD, bytes(4 * width * _FEED_FORWARD)),
         "blk.0.ffn_down.weight": (_FEED_FORWARD, width, bytes(4 * width * _FEED_FORWARD)),
     }
-    return _file(_metadata(tokens, controls, width, template), tensors)
+    return _file(_metadata(network), tensors)
 
 
 def _sparse(width: int, height: int, ones: Sequence[tuple[int, int]], value: float) -> bytes:
@@ -305,15 +333,16 @@ def _sparse(width: int, height: int, ones: Sequence[tuple[int, int]], value: flo
     return bytes(matrix)
 
 
-def _metadata(tokens: Sequence[str], controls: int, width: int, template: str) -> dict[str, bytes]:
-    kinds = [_TOKEN_UNKNOWN, *[_TOKEN_CONTROL] * (controls - 1), *[_TOKEN_BYTE] * 256]
+def _metadata(network: ScriptedNetwork) -> dict[str, bytes]:
+    tokens = network.tokens
+    kinds = [_TOKEN_UNKNOWN, *[_TOKEN_CONTROL] * (network.controls - 1), *[_TOKEN_BYTE] * 256]
     kinds += [_TOKEN_NORMAL] * (len(tokens) - len(kinds))
     return {
         "general.architecture": _string("llama"),
         "general.name": _string("scripted"),
         "general.file_type": _uint(0),
         "llama.context_length": _uint(CONTEXT_LENGTH),
-        "llama.embedding_length": _uint(width),
+        "llama.embedding_length": _uint(network.width),
         "llama.block_count": _uint(1),
         "llama.feed_forward_length": _uint(_FEED_FORWARD),
         "llama.attention.head_count": _uint(1),
@@ -328,11 +357,11 @@ def _metadata(tokens: Sequence[str], controls: int, width: int, template: str) -
         "tokenizer.ggml.scores": _array(6, [bytes(4)] * len(tokens)),
         "tokenizer.ggml.token_type": _array(5, [struct.pack("<i", kind) for kind in kinds]),
         "tokenizer.ggml.bos_token_id": _uint(_BEGIN),
-        "tokenizer.ggml.eos_token_id": _uint(_END),
+        "tokenizer.ggml.eos_token_id": _uint(network.end),
         "tokenizer.ggml.unknown_token_id": _uint(_UNKNOWN),
         "tokenizer.ggml.add_bos_token": struct.pack("<I?", 7, False),
         "tokenizer.ggml.add_space_prefix": struct.pack("<I?", 7, False),
-        "tokenizer.chat_template": _string(template),
+        "tokenizer.chat_template": _string(network.template),
     }
 
 
