@@ -15,10 +15,13 @@ import httpx
 import msgspec
 import pytest
 import zstandard
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+from starlette.types import Message
 from tests.shim.doubles import (
+    GENEROUS_S,
     PATHS,
     STARTED,
     TOKEN,
@@ -42,9 +45,9 @@ from tests.shim.doubles import answer as scripted
 from agentlaunch import __version__
 from agentlaunch.core.filters import tool_forms
 from agentlaunch.core.ir import ChatEvent, ChatFault, ChatRequest, CustomTool, ErrorKind, Failed, TextDelta
-from agentlaunch.core.wire.base import load_wire
+from agentlaunch.core.wire.base import Reply, load_wire
 from agentlaunch.shim.application import build_application
-from agentlaunch.shim.body import MAX_BODY_BYTES
+from agentlaunch.shim.body import MAX_BODY_BYTES, BodyRefused, drain_body, read_body
 from agentlaunch.shim.relay import RelayOptions
 from agentlaunch.shim.upstream import UpstreamClient
 
@@ -401,3 +404,53 @@ def test_a_refusal_reaches_a_client_that_is_still_writing_its_body(headers: dict
             return (await client.post(f"{url}/v1/messages", headers=headers, content=b"x" * 20_000_000)).status_code
 
     assert asyncio.run(run()) in (401, 403)
+
+
+@wires
+def test_a_body_that_stops_in_its_middle_is_a_408_in_the_wires_form(wire: str) -> None:
+    async def run() -> Reply:
+        pieces: list[Message] = [{"type": "http.request", "body": b"{", "more_body": True}]
+
+        async def receive() -> Message:
+            if not pieces:
+                await asyncio.Event().wait()
+            return pieces.pop()
+
+        with pytest.raises(BodyRefused) as refused:
+            await read_body(Headers(), receive, silence_s=0.05)
+        return refused.value.reply(load_wire(wire))
+
+    reply = asyncio.run(run())
+    assert (reply.status, b"the request's body has stopped in its middle" in reply.body) == (408, True)
+
+
+def test_a_body_that_nobody_wants_is_not_waited_for_when_it_stops() -> None:
+    async def run() -> int:
+        received = 0
+
+        async def receive() -> Message:
+            nonlocal received
+            received += 1
+            if received == 3:
+                await asyncio.Event().wait()
+            return {"type": "http.request", "body": b"x", "more_body": True}
+
+        await drain_body(Headers(), receive, silence_s=0.05)
+        return received
+
+    assert asyncio.run(run()) == 3
+
+
+def test_headers_without_end_are_refused_and_nobody_else_notices() -> None:
+    async def run() -> tuple[bytes, int]:
+        async with live(make_session()) as url, httpx.AsyncClient(trust_env=False) as client:
+            host, port = url.removeprefix("http://").split(":")
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(b"POST /v1/messages HTTP/1.1\r\nhost: x\r\n" + b"x-more: y\r\n" * 20_000)
+            async with asyncio.timeout(GENEROUS_S):
+                told = await reader.readline()
+            writer.close()
+            return told, (await client.get(f"{url}/healthz")).status_code
+
+    told, health = asyncio.run(run())
+    assert (told.split()[1], health) == (b"400", 200)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import tracemalloc
 from collections.abc import Awaitable
 
 import httpx
@@ -45,12 +46,14 @@ from agentlaunch.core.ir import (
     StopReason,
     TextDelta,
     ThinkingDelta,
+    ThinkingSignature,
     ToolCallDelta,
+    ToolCallStart,
     Usage,
     UsageReport,
 )
 from agentlaunch.core.wire.base import AnswerContext, load_wire
-from agentlaunch.shim.answer import KeepAlive, Stage, WholeAnswer
+from agentlaunch.shim.answer import ClientAnswer, KeepAlive, Stage, WholeAnswer, make_answer
 
 PIECES = 2000
 wires = pytest.mark.parametrize("wire", PATHS)
@@ -405,6 +408,65 @@ def test_an_answer_that_never_ends_is_given_up_when_it_is_not_streamed() -> None
     for event in (TextDelta("12345"), ThinkingDelta("12345"), ToolCallDelta("12345"), TextDelta("äö1")):
         stage, sent = asyncio.run(run(event))
         assert (stage, sent[0]["status"], b"too big" in sent[1]["body"]) == (Stage.CLOSED, 503, True)
+
+
+def answer_to(wire_name: str, sent: list[Message], *, stream: bool) -> ClientAnswer:
+    """An answer whose messages come into `sent`."""
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    wire = load_wire(wire_name)
+    request = wire.decode_request(json.dumps(request_body(wire_name, stream=stream)).encode())
+    return make_answer(wire, AnswerContext(request, lambda prefix: f"{prefix}1", 1), send, SLOW)
+
+
+def test_calls_and_signatures_without_end_fill_no_memory_either() -> None:
+    for event in (ToolCallStart("id-" + "x" * 500_000, "read"), ThinkingSignature("s" * 500_000)):
+        sent: list[Message] = []
+
+        async def run(event: ChatEvent, sent: list[Message]) -> Stage:
+            whole = answer_to("openai_chat", sent, stream=False)
+            await whole.feed([Started(), *[event] * 200])
+            return whole.stage
+
+        assert (asyncio.run(run(event, sent)), sent[0]["status"]) == (Stage.CLOSED, 503)
+
+
+def test_an_upstream_that_tells_nothing_without_end_is_remembered_in_two_events() -> None:
+    """Its pings, and its counts so far, each of which replaces those before it."""
+
+    async def run() -> tuple[int, list[ChatEvent]]:
+        sent: list[Message] = []
+        answer = answer_to("anthropic_messages", sent, stream=True)
+        tracemalloc.start()
+        try:
+            await answer.feed([Started()])
+            for number in range(20_000):
+                await answer.feed([Ping(), UsageReport(Usage(number))])
+            kept_bytes, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert not sent
+        await answer.feed([TextDelta("Hello"), Finished(StopReason.END_TURN)])
+        body = b"".join(message.get("body", b"") for message in sent)
+        return kept_bytes, read_events("anthropic_messages", body)
+
+    kept_bytes, told = asyncio.run(run())
+    reports = [event for event in told if isinstance(event, UsageReport)]
+    assert (kept_bytes < 50_000, Ping() in told, reports[-1].usage.input_tokens) == (True, False, 19_999)
+
+
+def test_an_upstreams_own_bytes_are_passed_on_before_they_fill_the_memory() -> None:
+    async def run() -> tuple[Stage, int]:
+        sent: list[Message] = []
+        answer = answer_to("openai_chat", sent, stream=True)
+        comment = b": " + b"x" * 100_000 + b"\n\n"
+        while answer.stage is Stage.HELD:
+            await answer.forward(comment, [])
+        return answer.stage, sum(len(message.get("body", b"")) // len(comment) for message in sent)
+
+    assert asyncio.run(run()) == (Stage.OPEN, 11)
 
 
 # --- the client leaves ----------------------------------------------------------------------------------------------

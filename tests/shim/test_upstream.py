@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import tracemalloc
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
+import zstandard
 from tests.shim.doubles import KEY, Cut, Data, Head, ScriptedUpstream, Step
 
 from agentlaunch.core.addresses import is_loopback
 from agentlaunch.core.endpoint import Endpoint
 from agentlaunch.core.ir import ChatFault, ErrorKind
 from agentlaunch.core.policy import Caps
-from agentlaunch.shim.upstream import UpstreamClient, UpstreamFailed, request_headers
+from agentlaunch.shim.upstream import MAX_WHOLE_BYTES, UpstreamClient, UpstreamFailed, request_headers
 
 ENDPOINT = Endpoint("double", "openai_chat", "", "engine-model", key=KEY)
 
@@ -97,6 +100,49 @@ def test_a_kept_connection_dropped_without_an_answer_is_tried_once_more() -> Non
 def test_an_answer_compressed_unasked_is_unpacked() -> None:
     steps: list[Step] = [Head(headers=(("content-encoding", "gzip"),)), Data(gzip.compress(b"data: 1\n\n"))]
     assert fetch(steps) == (200, b"data: 1\n\n")
+
+
+def test_a_bomb_of_an_upstream_is_given_up_and_never_whole_in_the_memory() -> None:
+    frame = zstandard.compress(bytes(MAX_WHOLE_BYTES))
+    steps: list[Step] = [Head(headers=(("content-encoding", "zstd"),)), Data(frame * 160)]  # ten gigabytes
+    tracemalloc.start()
+    try:
+        with pytest.raises(UpstreamFailed, match="the upstream's answer is too big"):
+            fetch(steps)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 3 * MAX_WHOLE_BYTES
+
+
+def test_an_answer_packed_in_a_way_that_nobody_knows_is_an_upstreams_failure() -> None:
+    with pytest.raises(UpstreamFailed, match="the answer of the upstream `double` is compressed as `lzma`, unasked"):
+        fetch([Head(headers=(("content-encoding", "lzma"),)), Data(b"packed")])
+
+
+def test_headers_without_end_are_an_upstreams_failure() -> None:
+    async def run() -> ErrorKind:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"{}")
+            writer.write(b"HTTP/1.1 200 OK\r\n")
+            with suppress(ConnectionError):
+                while True:
+                    writer.write(b"x-more: %b\r\n" % (b"x" * 1000))
+                    await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        endpoint = replace(ENDPOINT, base_url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        client = UpstreamClient()
+        try:
+            async with server, client.post(endpoint, "/v1/chat/completions", b"{}"):
+                raise AssertionError("it has answered")
+        except UpstreamFailed as failure:
+            return failure.fault.kind
+        finally:
+            await client.aclose()
+
+    assert asyncio.run(run()) is ErrorKind.UNAVAILABLE
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,9 @@ from agentlaunch.core.ir import (
     Started,
     TextDelta,
     ThinkingDelta,
+    ThinkingSignature,
     ToolCallDelta,
+    ToolCallStart,
     UsageReport,
 )
 from agentlaunch.core.ndjson import encode_line
@@ -44,6 +46,12 @@ KEEPALIVE_EVERY_S = 10.0
 WHOLE_KEEPALIVE_AFTER_S = 120.0
 """The same for an answer that is not streamed. Later than in a stream, since a failure cannot be told behind a sign of
 life; Node's fetch waits 300 s for headers and for each piece of a body, the SDKs in Python 600 s for each."""
+
+_MOST_HELD_BYTES = 2**20
+"""Of an upstream's own bytes, which are held back until one of them tells something."""
+
+_PART_BYTES = 100
+"""What a part of an answer takes beside its text, about."""
 
 _TOO_BIG = Failed(ChatFault(ErrorKind.UNAVAILABLE, "the upstream's answer is too big to be given as a whole"))
 
@@ -156,8 +164,9 @@ class StreamedAnswer:
         self._send = send
         self._keep_alive = keep_alive
         self.headers: dict[str, str] = {}
-        self._held: list[ChatEvent] = []
+        self._held: dict[type[ChatEvent], ChatEvent] = {}
         self._held_bytes: list[bytes] = []
+        self._held_size_bytes = 0
         self._is_verbatim = False
         self._quiet_since = asyncio.get_running_loop().time()
 
@@ -169,6 +178,7 @@ class StreamedAnswer:
         """See ClientAnswer."""
         self._held.clear()
         self._held_bytes.clear()
+        self._held_size_bytes = 0
 
     def patience_s(self) -> float:
         """Until the next sign of life is due."""
@@ -182,8 +192,7 @@ class StreamedAnswer:
         elif self.stage is Stage.OPEN:
             await self._pass(events)
         elif self.stage is Stage.HELD:
-            self._held.extend(events)
-            await self._judge()
+            await self._hold(list(events))
         elif self.stage is Stage.ALIVE:
             batch = list(events)
             if not all(isinstance(event, _Untelling) for event in batch):
@@ -196,7 +205,9 @@ class StreamedAnswer:
             await self.feed(events)
             return
         self._held_bytes.append(data)
-        if self.stage is Stage.HELD and first_content(events) is not None:
+        self._held_size_bytes += len(data)
+        has_content = first_content(events) is not None
+        if self.stage is Stage.HELD and (has_content or self._held_size_bytes > _MOST_HELD_BYTES):
             self.stage, self._is_verbatim = Stage.OPEN, True
             headers = [*self._form.headers(), *_encoded(self.headers)]
             await self._send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -213,7 +224,7 @@ class StreamedAnswer:
         if self._is_verbatim:
             self._quiet_since = asyncio.get_running_loop().time()
         elif self.stage is Stage.HELD:
-            await self._open([*self._held, Ping()] if self._held else [Started(), Ping()])
+            await self._open([*self._held.values(), Ping()])
             self.stage = Stage.ALIVE
         elif self.stage is not Stage.CLOSED:
             await self._pass([Ping()])
@@ -226,16 +237,21 @@ class StreamedAnswer:
         body = b"\n\n" + b"".join(map(self._form.spell, frames)) if frames else b""
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
-    async def _judge(self) -> None:
-        """Open on the first event that tells something; answer a failure that comes first with its own status."""
-        for event in self._held:
+    async def _hold(self, events: list[ChatEvent]) -> None:
+        """Open on the first event that tells something; answer a failure that comes first with its own status.
+
+        Of what tells nothing the last of each kind is kept, which replaces those before it, and no ping: an upstream
+        may send them without end.
+        """
+        for event in events:
             if isinstance(event, Failed):
                 self.stage = Stage.CLOSED
                 await send_reply(self._send, self._wire.encode_fault(event.fault), self.headers)
                 return
             if not isinstance(event, _Untelling):
-                await self._open(self._held)
+                await self._open([*self._held.values(), *events])
                 return
+        self._held |= {type(event): event for event in events if not isinstance(event, Ping)}
 
     async def _open(self, events: list[ChatEvent]) -> None:
         self.stage = Stage.OPEN
@@ -355,6 +371,10 @@ def _size_bytes(event: ChatEvent) -> int:
     match event:
         case TextDelta(text) | ThinkingDelta(text) | RefusalDelta(text) | ToolCallDelta(text):
             return len(text.encode("utf-8", "replace"))
+        case ToolCallStart(id_, name):
+            return len(id_) + len(name) + _PART_BYTES
+        case ThinkingSignature(signature, encrypted):
+            return len(signature) + len(encrypted) + _PART_BYTES
         case _:
             return 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from agentlaunch.core.egress import leak_in
 from agentlaunch.core.endpoint import Endpoint
 from agentlaunch.core.ir import ChatFault, ErrorKind
 from agentlaunch.core.policy import Caps
+from agentlaunch.shim.unpacking import Damaged, UnknownEncoding, unpack, unpackers
 from agentlaunch.system.outbound import AsyncOutboundTransport, UnusableProxy, certificates
 
 CONNECT_TIMEOUT_S = 5.0
@@ -27,7 +28,9 @@ MAX_WHOLE_BYTES = 64 * 2**20
 QUICKLY_SEARCHED_BYTES = 2**19
 """A search takes about 10 ms a megabyte (benchmarks/routing.py)."""
 ANTHROPIC_VERSION = "2023-06-01"
-"""Required on every request by the Messages API (Anthropic API reference, "Versions")."""
+"""Required on every request by the Messages API (Anthropic API reference, "Versions"). Not the latest, 2026-10-21: it
+refuses `temperature`, `top_p` and `top_k`, which clients of other wires send. A client's own version goes before it.
+"""
 
 KEPT_HERE = frozenset({"privacy", "never_send"})
 """The codes of faults for what was never sent: by them an upstream has not failed."""
@@ -115,9 +118,11 @@ class UpstreamClient:
             raise UpstreamUnreached(_fault(endpoint, error)) from error
         except httpx.HTTPError as error:
             raise UpstreamFailed(_fault(endpoint, error)) from error
+        pieces = _pieces(endpoint, response)
         try:
-            yield UpstreamResponse(response.status_code, response.headers, _pieces(endpoint, response))
+            yield UpstreamResponse(response.status_code, response.headers, pieces)
         finally:
+            await pieces.aclose()
             await response.aclose()
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
@@ -193,14 +198,23 @@ def request_headers(endpoint: Endpoint, accept: str = "text/event-stream") -> di
     return headers
 
 
-async def _pieces(endpoint: Endpoint, response: httpx.Response) -> AsyncIterator[bytes]:
-    """The body as it comes, decoded when the upstream has compressed it unasked."""
-    pieces = response.aiter_bytes() if "content-encoding" in response.headers else response.aiter_raw()
+async def _pieces(endpoint: Endpoint, response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    """The body as it comes, unpacked when the upstream has compressed it unasked, in pieces that fit the memory."""
     try:
-        async for piece in pieces:
-            yield piece
+        chain = unpackers(response.headers.get("content-encoding", ""))
+        async for data in response.aiter_raw():
+            for piece in unpack(data, chain) if chain else (data,):
+                yield piece
     except httpx.HTTPError as error:
         raise UpstreamFailed(_fault(endpoint, error)) from error
+    except Damaged as error:
+        raise UpstreamFailed(_unreadable(endpoint, "is compressed and damaged")) from error
+    except UnknownEncoding as error:
+        raise UpstreamFailed(_unreadable(endpoint, f"is compressed as `{error}`, unasked")) from error
+
+
+def _unreadable(endpoint: Endpoint, what: str) -> ChatFault:
+    return ChatFault(ErrorKind.UNAVAILABLE, f"the answer of the upstream `{endpoint.name}` {what}")
 
 
 def _fault(endpoint: Endpoint, error: httpx.HTTPError) -> ChatFault:
