@@ -77,14 +77,16 @@ STOP = frame({"type": "message_delta", "delta": {"stop_reason": "end_turn", "sto
     "usage": {"output_tokens": 2}}) + frame({"type": "message_stop"})  # fmt: skip
 
 
-async def ask(steps: list[Step], **headers: str) -> tuple[httpx.Response, ScriptedUpstream]:
+async def ask(
+    steps: list[Step], path: str = "/v1/messages", *, stream: bool = True, **headers: str
+) -> tuple[httpx.Response, ScriptedUpstream]:
     async with ScriptedUpstream([steps]).running() as upstream:
         session = make_session(upstream.url, "anthropic_messages", KEY)
         session = replace(session, endpoint=replace(session.endpoint, kind="anthropic"))
         async with live(session) as url, httpx.AsyncClient(timeout=GENEROUS_S, trust_env=False) as client:
-            body = {"model": "m", "max_tokens": 9, "stream": True, "messages": [{"role": "user", "content": "hi"}]}
+            body = {"model": "m", "max_tokens": 9, "stream": stream, "messages": [{"role": "user", "content": "hi"}]}
             response = await client.post(
-                f"{url}/v1/messages", json=body, headers={"authorization": f"Bearer {TOKEN}", **headers}
+                f"{url}{path}", json=body, headers={"authorization": f"Bearer {TOKEN}", **headers}
             )
             return response, upstream
 
@@ -100,6 +102,28 @@ def test_the_answer_is_the_vendors_own_bytes_and_its_betas_are_asked_for() -> No
         False,
         "engine-model",
     )
+
+
+NEWER = {"anthropic-beta": "new-2026", "anthropic-version": "2026-10-21"}
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["its own bytes", "written anew"])
+def test_a_vendor_is_told_the_clients_own_version_and_betas(stream: bool) -> None:
+    response, upstream = asyncio.run(ask([Head(), Data(START + TEXT + STOP)], stream=stream, **NEWER))
+    got = upstream.received[0].headers
+    assert (response.status_code, {name: got[name] for name in NEWER}) == (200, NEWER)
+
+
+def test_a_client_that_names_no_version_has_the_one_that_takes_what_every_wire_may_say() -> None:
+    _, upstream = asyncio.run(ask([Head(), Data(START + TEXT + STOP)]))
+    got = upstream.received[0].headers
+    assert (got["anthropic-version"], "anthropic-beta" in got) == ("2023-06-01", False)
+
+
+def test_a_client_of_another_wire_says_nothing_of_how_a_vendor_reads() -> None:
+    _, upstream = asyncio.run(ask([Head(), Data(START + TEXT + STOP)], "/v1/chat/completions", **NEWER))
+    got = upstream.received[0].headers
+    assert (got["anthropic-version"], "anthropic-beta" in got) == ("2023-06-01", False)
 
 
 def test_a_vendor_that_breaks_off_in_the_middle_is_told_in_the_wires_own_way() -> None:

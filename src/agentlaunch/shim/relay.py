@@ -8,7 +8,7 @@ import math
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from starlette.types import Receive
 
@@ -32,7 +32,7 @@ from agentlaunch.shim.switches import Switches
 from agentlaunch.shim.traffic import RequestTrace, Traffic, unmetered
 from agentlaunch.shim.upstream import UpstreamClient, UpstreamFailed, UpstreamUnreached
 from agentlaunch.shim.upstream_call import CallMaking, Lower, UpstreamCall, ask_upstream, prepare_call, verbatim_call
-from agentlaunch.shim.verbatim import Original
+from agentlaunch.shim.verbatim import Original, vendor_headers
 
 LINGER_S = 1.0
 """How long an upstream may take to end its body after its last event: then the connection serves the next request."""
@@ -189,9 +189,7 @@ class _Run:
         if not self._visits.admits(endpoint) and self._failover.has_others:
             return await self._unasked(_LEFT_ALONE, endpoint)
         try:
-            call = self._verbatim(endpoint) or prepare_call(
-                self._request, self._client.session, endpoint, self._options.making()
-            )
+            call = self._verbatim(endpoint) or self._written_anew(endpoint)
         except ProtocolError as error:
             return await self._unasked(ChatFault(ErrorKind.BAD_REQUEST, str(error)), endpoint)
         if call.overflow is not None:
@@ -211,6 +209,12 @@ class _Run:
     async def _unasked(self, fault: ChatFault, endpoint: Endpoint) -> Ask | None:
         """What follows where we know beforehand that asking `endpoint` is of no use."""
         return await self._pass([Failed(fault)], endpoint, Cause.OURSELVES)
+
+    def _written_anew(self, endpoint: Endpoint) -> UpstreamCall:
+        """Raises ProtocolError for a request that the endpoint's wire cannot say."""
+        client = self._client
+        call = prepare_call(self._request, client.session, endpoint, self._options.making())
+        return replace(call, headers=vendor_headers(client.original, endpoint))
 
     def _verbatim(self, endpoint: Endpoint) -> UpstreamCall | None:
         """The call in the client's own bytes, where there is nothing for us to say or mend."""
@@ -242,11 +246,11 @@ class _Run:
 
     async def _revive(self, attempt: _Attempt) -> None:
         """Wait for our engine and make the call anew: it has another address. Raises EngineLost."""
-        session, index = self._client.session, attempt.ask.index
+        session = self._client.session
         found = await engine_back(session, attempt.call.endpoint, self._options.reach)
         if found is not None:
-            self._endpoints[index] = found
-            attempt.call = prepare_call(self._request, session, found, self._options.making())
+            self._endpoints[attempt.ask.index] = found
+            attempt.call = self._written_anew(found)
 
     async def _listen(self, attempt: _Attempt) -> Ask | None:
         """Give the client what comes, until the answer is closed or this attempt has failed."""

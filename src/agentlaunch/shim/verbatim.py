@@ -1,4 +1,4 @@
-"""Passthrough: the client's own bytes for its vendor, where both speak one wire and nothing is to be mended."""
+"""Passthrough: the client's own bytes, or at least its headers, for its vendor, where both speak one wire."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agentlaunch.core.ir import ChatRequest, ThinkingPart
 
 FORWARDED_HEADERS = ("anthropic-beta", "anthropic-version", "openai-beta")
 """What tells a vendor how to read the body: fields of a beta are refused without its header (Anthropic API reference,
-"Beta headers")."""
+"Beta headers"), and a beta may be all that makes a long window or a way of thinking."""
 
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -33,15 +33,26 @@ def verbatim_body(original: Original, request: ChatRequest, endpoint: Endpoint) 
     Only vendors' services get it, since everything else needs mending, and only while nothing in `request` is another
     model's: a vendor refuses reasoning that it has not signed.
     """
-    is_one_wire = original.wire == endpoint.wire and takes_every_schema(endpoint)
     is_changed = endpoint.body_fields or endpoint.takes_images is False
-    if not is_one_wire or is_changed or not request.stream or _has_foreign_reasoning(request):
+    if not _is_vendors(original, endpoint) or is_changed or not request.stream or _has_foreign_reasoning(request):
         return None
     try:
         fields = _fields.decode(original.body)
     except msgspec.MsgspecError:  # read with repairs (core.wire.json_text): the vendor would refuse it
         return None
     return msgspec.json.encode({**fields, "model": endpoint.model})
+
+
+def vendor_headers(original: Original, endpoint: Endpoint) -> Mapping[str, str]:
+    """The client's own word on how its vendor is to read what it asks, also where we have written the body anew.
+
+    Nothing of ours contradicts it: a body of ours has no field that the client's had not.
+    """
+    return original.headers if _is_vendors(original, endpoint) else {}
+
+
+def _is_vendors(original: Original, endpoint: Endpoint) -> bool:
+    return original.wire == endpoint.wire and takes_every_schema(endpoint)
 
 
 def _has_foreign_reasoning(request: ChatRequest) -> bool:
