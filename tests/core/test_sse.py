@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentlaunch.core.sse import SseParser, encode_comment, encode_frame
+from agentlaunch.core.sse import SseParser, encode_frame
 from agentlaunch.core.wire.base import Frame, ProtocolError
 
 
@@ -132,11 +132,6 @@ def test_encoded_frames_are_parsed_to_themselves(frames: list[Frame]) -> None:
 
 def test_line_breaks_in_data_become_data_lines() -> None:
     assert encode_frame(Frame(b"a\nb\r\nc\rd\n", "x")) == b"event: x\ndata: a\ndata: b\ndata: c\ndata: d\ndata: \n\n"
-
-
-def test_a_comment_is_no_frame_whatever_it_says() -> None:
-    assert encode_comment("data: x\n\ndata: y") == b": data: x  data: y\n\n"
-    assert parsed(encode_comment("data: x\r\n\ndata: y")) == []
 
 
 @pytest.mark.parametrize(

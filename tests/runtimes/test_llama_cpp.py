@@ -17,7 +17,7 @@ from agentlaunch.core.engine import EngineSpec, EngineStatus
 from agentlaunch.core.scripted_gguf import Script
 from agentlaunch.errors import AgentlaunchError, MachineError
 from agentlaunch.runtimes import RUNTIMES, load_host
-from agentlaunch.runtimes.llama_cpp import LlamaCppHost, is_installed
+from agentlaunch.runtimes.llama_cpp import LlamaCppHost
 from agentlaunch.runtimes.llama_cpp_process import Ended, LogFile, start_child
 from agentlaunch.runtimes.llama_environment import child_environment
 
@@ -320,4 +320,3 @@ def test_a_child_gets_what_the_engine_needs_and_no_secrets() -> None:
 def test_every_runtime_of_the_table_is_a_host(tmp_path: Path) -> None:
     hosts = {name: load_host(name, tmp_path, {}).running() for name in RUNTIMES}
     assert hosts == {"llama_cpp": (), "llama_server": (), "ollama": ()}
-    assert is_installed()

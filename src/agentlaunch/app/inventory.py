@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Literal
@@ -14,6 +13,7 @@ from agentlaunch.agents.base import AGENTS, load_agent
 from agentlaunch.agents.command import Completed
 from agentlaunch.agents.locate import locate_agent, parse_version
 from agentlaunch.probes.servers.finding import ANSWER_LIMIT_S, LOOPBACK, ask
+from agentlaunch.runtimes.llama_package import package_folder, package_version
 from agentlaunch.system.programs import find_program
 
 if TYPE_CHECKING:
@@ -94,13 +94,8 @@ def _version_in_path(path: str) -> str:
 
 
 def _embedded() -> FoundRuntime:
-    spec = find_spec("xllamacpp")
-    if spec is None or spec.origin is None:
-        return FoundRuntime("llamacpp", "llama.cpp", "missing")
-    # importlib.metadata would tell as well, after 20 ms of imports.
-    infos = Path(spec.origin).parent.parent.glob("xllamacpp-*.dist-info")
-    version = next((info.name.removesuffix(".dist-info").partition("-")[2] for info in infos), "")
-    return FoundRuntime("llamacpp", "llama.cpp", "installed", version)
+    state: State = "missing" if package_folder() is None else "installed"
+    return FoundRuntime("llamacpp", "llama.cpp", state, package_version() or "")
 
 
 def _llama_server(environment: Mapping[str, str]) -> FoundRuntime:

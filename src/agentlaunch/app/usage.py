@@ -14,8 +14,6 @@ from agentlaunch.system.usage_reader import UsageReader
 from agentlaunch.system.usage_store import StoreUnusable
 
 DEFAULT_DAYS = 30
-DEFAULT_LIMIT = 1000
-"""Requests that are listed unless more are asked for: the file may hold millions."""
 
 
 @dataclass(frozen=True)

@@ -150,8 +150,3 @@ def encode_frame(frame: Frame) -> bytes:
     if b"\n" in data or b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\ndata: ")
     return b"%bdata: %b\n\n" % (head, data)
-
-
-def encode_comment(text: str) -> bytes:
-    """A comment line, which keeps a connection alive; Codex counts it as silence (facts/agents.md 4.6)."""
-    return b": " + text.replace("\r", " ").replace("\n", " ").encode() + b"\n\n"

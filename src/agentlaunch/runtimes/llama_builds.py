@@ -8,12 +8,12 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
 from agentlaunch.errors import MachineError, UserError
 from agentlaunch.runtimes.llama_environment import child_environment
+from agentlaunch.runtimes.llama_package import package_folder, package_version
 from agentlaunch.system.programs import find_program as find_on_path
 
 PROGRAM = "llama-server"
@@ -151,15 +151,12 @@ def read_server(program: str, environment: Mapping[str, str]) -> LlamaBuild:
 
 def read_embedded(environment: Mapping[str, str]) -> LlamaBuild | None:
     """The embedded build, None where it is not installed. Asked in a process of its own, for what it loads stays."""
-    spec = find_spec("xllamacpp")
-    if spec is None or spec.origin is None:
+    folder = package_folder()
+    if folder is None:
         return None
-    from agentlaunch.runtimes.llama_embedded import installed_version
-
     command = [sys.executable, "-P", "-m", "agentlaunch.runtimes.llama_embedded_devices"]
     devices, fault = _said(command, environment)
-    path, version = str(Path(spec.origin).parent), installed_version()
-    return LlamaBuild(EMBEDDED, path, version or "", parse_devices(devices), fault)
+    return LlamaBuild(EMBEDDED, str(folder), package_version() or "", parse_devices(devices), fault)
 
 
 def _said(argv: Sequence[str], environment: Mapping[str, str]) -> tuple[str, str]:
@@ -215,8 +212,7 @@ def choose_installed(wanted: Wanted, environment: Mapping[str, str]) -> Choice:
     if program is None or wanted == "llama-server":
         return choose(wanted, None, None if program is None else LlamaBuild(SERVER, program))
     server = read_server(program, environment)
-    is_there = find_spec("xllamacpp") is not None
-    unasked = LlamaBuild(EMBEDDED, "") if is_there else None
+    unasked = None if package_folder() is None else LlamaBuild(EMBEDDED, "")
     return choose(wanted, read_embedded(environment) if server.gpus else unasked, server)
 
 

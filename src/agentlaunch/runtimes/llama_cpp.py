@@ -10,7 +10,6 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from zlib import crc32
@@ -37,11 +36,6 @@ POLL_S = 0.05
 MOST_KILLED_LOADS = 3
 """How often a load that somebody has killed is begun again: whoever means it kills it once more."""
 _log = logging.getLogger(__name__)
-
-
-def is_installed() -> bool:
-    """Whether the embedded llama.cpp is there to be started; it is not imported for the answer."""
-    return find_spec("xllamacpp") is not None
 
 
 @dataclass(frozen=True)

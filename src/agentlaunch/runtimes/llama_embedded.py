@@ -8,6 +8,7 @@ from pathlib import Path
 from agentlaunch.core.engine import EngineSpec
 from agentlaunch.errors import MachineError
 from agentlaunch.runtimes.llama_cpp_child import ChildSpec
+from agentlaunch.runtimes.llama_package import package_version
 from agentlaunch.runtimes.llama_runner import Handover, Runner
 
 CHILD_COMMAND = (sys.executable, "-P", "-m", "agentlaunch.runtimes.llama_cpp_child")
@@ -34,16 +35,6 @@ def child_spec(spec: EngineSpec, handover: Handover) -> ChildSpec:
     }
 
 
-def installed_version() -> str | None:
-    """The package's version, None when it is not installed."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("xllamacpp")
-    except PackageNotFoundError:
-        return None
-
-
 def _missing(said: str) -> MachineError:
     return MachineError(
         "runtime-missing",
@@ -52,4 +43,4 @@ def _missing(said: str) -> MachineError:
     )
 
 
-EMBEDDED = Runner(CHILD_COMMAND, child_spec, installed_version, _missing, "pip install --upgrade xllamacpp")
+EMBEDDED = Runner(CHILD_COMMAND, child_spec, package_version, _missing, "pip install --upgrade xllamacpp")
