@@ -50,6 +50,9 @@ class RecordingTalk:
     def say(self, line: str) -> None:
         self.lines.append(line)
 
+    def progress(self, line: str) -> None:
+        self.lines.append(line)
+
     @contextmanager
     def waiting(self, what: str) -> Iterator[None]:
         self.waits.append(what)

@@ -62,18 +62,18 @@ def test_what_is_to_be_known_of_an_engine_stands_below_the_tables() -> None:
 
 
 @pytest.mark.parametrize(
-    ("columns", "file"),
+    ("columns", "line"),
     [
-        (None, "/models/of/mine/demo.gguf"),
-        (57, "/models/of/mine/demo.gguf"),
-        (50, "/mode.../demo.gguf"),
-        (30, "/mod...demo.gguf"),
+        (None, "demo    ready  6        8192    /models/of/mine/demo.gguf"),
+        (57, "demo    ready  6        8192    /models/of/mine/demo.gguf"),
+        (50, "demo    ready  6        8192    /mode.../demo.gguf"),
+        (30, "  file     /mod...demo.gguf"),
     ],
 )
-def test_on_a_narrow_terminal_a_models_path_is_cut_in_the_middle(columns: int | None, file: str) -> None:
+def test_on_a_narrow_terminal_a_models_path_is_cut_in_the_middle(columns: int | None, line: str) -> None:
     engine = replace(STATUS.engines[0], model_path="/models/of/mine/demo.gguf")
     shown = status_text(replace(STATUS, sessions=(), engines=(engine,)), 1070.0, columns).splitlines()
-    assert shown[-1] == f"demo    ready  6        8192    {file}"
+    assert shown[-1] == line
 
 
 def test_status_as_data_has_three_keys() -> None:
@@ -118,18 +118,12 @@ def test_a_short_wait_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_long_wait_off_a_terminal_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    with render.Terminal(patience_s=0.0).waiting("loading `demo`") as waiting:
-        assert waiting is None
-        _until_said(capsys)
-    assert capsys.readouterr() == ("", "")
-
-
-def _until_said(capsys: pytest.CaptureFixture[str]) -> None:
-    said = ""
-    while not said:
-        said = capsys.readouterr().err
-    assert said == "loading `demo` ...\n"
+def test_off_a_terminal_a_wait_and_progress_say_nothing_and_news_do(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal = render.Terminal(patience_s=0.0)
+    with terminal.waiting("loading `demo`") as waiting:
+        terminal.progress("half")
+        terminal.say("news")
+    assert (waiting, capsys.readouterr()) == (None, ("", "news\n"))
 
 
 class ScreenText(io.StringIO):
@@ -175,6 +169,19 @@ def test_a_wait_on_a_terminal_leaves_an_empty_line(screen: Callable[[], ScreenTe
         while not shown.getvalue():
             pass
     assert shown.getvalue() == "\rloading ... 0 s\r               \r"
+
+
+def test_on_a_dumb_terminal_a_wait_is_one_line_and_progress_another(
+    screen: Callable[[], ScreenText], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    shown = screen()
+    terminal = render.Terminal(patience_s=0.0)
+    with terminal.waiting("loading `demo`"):
+        while not shown.getvalue():
+            pass
+        terminal.progress("half")
+    assert shown.getvalue() == "loading `demo` ...\nhalf\n"
 
 
 def test_news_that_come_during_a_wait_take_the_painted_lines_place(screen: Callable[[], ScreenText]) -> None:

@@ -121,14 +121,15 @@ async def _measure(spec: EngineSpec, bounds: BenchBounds, world: World) -> tuple
 
     hosts = RuntimeHosts(world.dirs.logs, world.environment)
     try:
-        world.talk.say(f"loading `{spec.alias}`")
-        endpoint = await hosts.ensure(spec)
+        with world.talk.waiting(f"loading `{spec.alias}`"):
+            endpoint = await hosts.ensure(spec)
         slots = None if endpoint.prefix_store is None else Path(endpoint.prefix_store.folder)
         headers = {"Authorization": f"Bearer {endpoint.key}"}
         # trust_env: a proxy of the user's has no business between us and loopback.
         async with httpx.AsyncClient(base_url=endpoint.base_url, headers=headers, trust_env=False) as client:
             build = await _build(spec, client)
-            figures = await EngineBench(client, slots, world.talk.say).run(bounds)
+            with world.talk.waiting(f"measuring `{spec.alias}`"):
+                figures = await EngineBench(client, slots, world.talk.progress).run(bounds)
     finally:
         await hosts.close()
     return _Loaded(endpoint.context_window or spec.context_window, build), figures

@@ -25,8 +25,12 @@ class Talk(Protocol):
         """One line of news."""
         ...
 
+    def progress(self, line: str) -> None:
+        """One line for somebody who watches a long piece of work; nothing where nobody does."""
+        ...
+
     def waiting(self, what: str) -> AbstractContextManager[None]:
-        """Shows `what` while the block runs, once it has taken longer than a second."""
+        """Shows `what` to somebody who watches while the block runs, once it has taken longer than a second."""
         ...
 
     def transferring(self) -> AbstractContextManager[OnProgress]:
@@ -44,6 +48,9 @@ class Silence:
         return False
 
     def say(self, line: str) -> None:
+        """Nothing."""
+
+    def progress(self, line: str) -> None:
         """Nothing."""
 
     def waiting(self, what: str) -> AbstractContextManager[None]:  # noqa: ARG002 - as Talk has it

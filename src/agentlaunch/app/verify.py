@@ -158,9 +158,10 @@ def _ask(order: VerifyOrder, cases: Sequence[Case], grant: SessionGrant, world: 
 
     def tell(result: CaseResult) -> None:
         why = f": {result.why}" if result.why else ""
-        world.talk.say(f"{result.outcome:<10} {result.name} ({result.seconds:.1f} s){why}")
+        world.talk.progress(f"{result.outcome:<10} {result.name} ({result.seconds:.1f} s){why}")
 
-    return ask_all(cases, grant, wire, order.bounds, tell)
+    with world.talk.waiting(f"asking {len(cases)} cases of `{grant.model}`"):
+        return ask_all(cases, grant, wire, order.bounds, tell)
 
 
 def _with_mended(asked: tuple[AskedCase, ...], session: str, world: World) -> tuple[AskedCase, ...]:

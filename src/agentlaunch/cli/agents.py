@@ -11,9 +11,10 @@ def agents(json: JsonFlag = False) -> None:
     from agentlaunch.app.world import real_world
     from agentlaunch.cli import render
     from agentlaunch.cli.agents_view import agents_data, agents_text
+    from agentlaunch.cli.canvas import stdout_columns
 
     listed = list_agents(real_world(render.Terminal()))
     if json:
         render.json_result("agents", agents_data(listed))
     else:
-        render.data(agents_text(listed))
+        render.data(agents_text(listed, stdout_columns()))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from agentlaunch.cli.render import table
+from agentlaunch.cli.fitted_table import narrow_table
 
 if TYPE_CHECKING:
     from agentlaunch.app.agents_list import ListedAgent
@@ -24,7 +24,7 @@ def agents_data(listed: Sequence[ListedAgent]) -> dict[str, object]:
     return {"agents": [asdict(agent) for agent in listed]}
 
 
-def agents_text(listed: Sequence[ListedAgent]) -> str:
+def agents_text(listed: Sequence[ListedAgent], columns: int | None = None) -> str:
     """A line an agent, then how to install those that are not here or too old."""
     rows = [
         (agent.name, agent.title, _version(agent), agent.minimum or "-", _tested(agent), agent.wire) for agent in listed
@@ -32,7 +32,8 @@ def agents_text(listed: Sequence[ListedAgent]) -> str:
     missing = [agent for agent in listed if agent.is_too_old or not agent.path]
     width = max((len(agent.name) for agent in missing), default=0)
     lines = [f"  {agent.name.ljust(width)}  {agent.install}" for agent in missing]
-    parts = [table(("AGENT", "NAME", "HERE", "OLDEST", "WORKS", "WIRE"), rows)]
+    header = ("AGENT", "NAME", "HERE", "OLDEST", "WORKS", "WIRE")
+    parts = [narrow_table(header, rows, columns, ("WIRE", "OLDEST", "NAME"))]
     return "\n".join([*parts, *(["", "To install:", *lines] if lines else [])])
 
 

@@ -44,6 +44,7 @@ def bench(
     from agentlaunch.app.world import real_world
     from agentlaunch.cli import render
     from agentlaunch.cli.bench_view import bench_data, bench_text
+    from agentlaunch.cli.canvas import stdout_columns
 
     world = real_world(render.Terminal(quiet=quiet, may_ask=not json))
     flags = ModelFlags(model, context, kv, runtime, quant=quant)
@@ -52,4 +53,4 @@ def bench(
     if json:
         render.json_result("bench", bench_data(done))
     else:
-        render.data(bench_text(done))
+        render.data(bench_text(done, stdout_columns()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agentlaunch.cli.render import table
+from agentlaunch.cli.fitted_table import narrow_table
 
 if TYPE_CHECKING:
     from agentlaunch.app.bench import Benched
@@ -46,7 +46,7 @@ def _depth_data(figures: DepthFigures, estimate: Speed) -> dict[str, object]:
     }
 
 
-def bench_text(done: Benched) -> str:
+def bench_text(done: Benched, columns: int | None = None) -> str:
     """A table, and what its columns mean."""
     one = done.measurement
     rows = [_row(*pair) for pair in zip(one.figures, done.estimates, strict=True)]
@@ -56,7 +56,7 @@ def bench_text(done: Benched) -> str:
         (
             f"{one.model} {one.quant}, {one.runtime} {one.build}, {loaded}",
             "",
-            table(_HEAD, rows),
+            narrow_table(_HEAD, rows, columns),
             "",
             "reads, writes: tokens a second; ratio: measured to estimated",
             "cold, warm, restored: seconds to the answer's first token, with nothing computed before, with the prompt",

@@ -21,13 +21,14 @@ def cache(action: Action = "list", json: JsonFlag = False) -> None:
 
     from agentlaunch.app.cache import run_cache
     from agentlaunch.cli import render
+    from agentlaunch.cli.canvas import stdout_columns
     from agentlaunch.system.dirs import find_dirs
 
     found = run_cache(action, find_dirs(environ))
     if json:
         render.json_result("cache", cache_data(found))
     else:
-        render.data(cache_text(found, time()))
+        render.data(cache_text(found, time(), stdout_columns()))
 
 
 def cache_data(found: PrefixCache) -> dict[str, object]:
@@ -44,9 +45,9 @@ def cache_data(found: PrefixCache) -> dict[str, object]:
     }
 
 
-def cache_text(found: PrefixCache, now: float) -> str:
+def cache_text(found: PrefixCache, now: float, columns: int | None = None) -> str:
     """A table and a sum; `now` in Unix seconds."""
-    from agentlaunch.cli.render import table
+    from agentlaunch.cli.fitted_table import narrow_table
     from agentlaunch.cli.status import duration_text
 
     count = f"{len(found.prefixes)} prompt prefix{'' if len(found.prefixes) == 1 else 'es'}"
@@ -61,7 +62,7 @@ def cache_text(found: PrefixCache, now: float) -> str:
         (prefix.model, str(prefix.tokens), _size_text(prefix.size_bytes), f"{duration_text(now - prefix.used_at)} ago")
         for prefix in found.prefixes
     ]
-    rows_text = table(("MODEL", "TOKENS", "SIZE", "USED"), rows)
+    rows_text = narrow_table(("MODEL", "TOKENS", "SIZE", "USED"), rows, columns, ("TOKENS",))
     total = f"{count}, {_size_text(found.size_bytes)} in {found.folder}{openings}"
     return f"{rows_text}\n\n{total}{notes}"
 

@@ -49,14 +49,24 @@ class Canvas:
         return self.wrap(text, self.paint(padded, "faint"), " " * len(padded))
 
 
-def stdout_canvas() -> Canvas:
-    """The terminal on stdout; plain text of 80 columns where there is none."""
+def stdout_columns() -> int | None:
+    """Where lines on stdout break: COLUMNS, else the terminal's width; None where there is neither."""
+    said = os.environ.get("COLUMNS", "")
+    if said.isascii() and said.isdigit() and int(said) > 0:
+        return int(said)
     if sys.stdout is None or not sys.stdout.isatty():
-        return Canvas()
+        return None
     from shutil import get_terminal_size
 
+    return get_terminal_size((PLAIN_COLUMNS, 24)).columns
+
+
+def stdout_canvas() -> Canvas:
+    """The terminal on stdout; plain text of 80 columns where there is none and nobody says otherwise."""
+    columns = min(max(stdout_columns() or PLAIN_COLUMNS, NARROWEST), WIDEST)
+    if sys.stdout is None or not sys.stdout.isatty():
+        return Canvas(columns)
     dumb = os.environ.get("TERM") == "dumb"
-    columns = min(max(get_terminal_size((PLAIN_COLUMNS, 24)).columns, NARROWEST), WIDEST)
     blocks = not dumb and (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     return Canvas(columns, not dumb and not os.environ.get("NO_COLOR"), blocks)
 

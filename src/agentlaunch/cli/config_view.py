@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
+from agentlaunch.cli.canvas import stdout_columns
 from agentlaunch.core.settings import Sourced
 from agentlaunch.errors import UserError
 
@@ -42,7 +43,7 @@ def run_action(action: str, agent: str, models: ModelFlags, own: ConfigFlags, wo
     match action:
         case "--show":
             shown = own_settings(models, own, world)
-            return ConfigView(settings_data(shown), settings_text(shown))
+            return ConfigView(settings_data(shown), settings_text(shown, stdout_columns()))
         case "--restore":
             restored = restore_config(agent, own, world)
             return ConfigView(restored_data(restored), restored_text(restored))
@@ -80,12 +81,12 @@ def settings_data(shown: Sequence[OwnSetting]) -> dict[str, object]:
     return {"settings": {setting.key: {"value": setting.value, "source": setting.source} for setting in shown}}
 
 
-def settings_text(shown: Sequence[OwnSetting]) -> str:
+def settings_text(shown: Sequence[OwnSetting], columns: int | None = None) -> str:
     """A table; a default that is none is the launch's own decision."""
-    from agentlaunch.cli.render import table
+    from agentlaunch.cli.fitted_table import narrow_table
 
     rows = [(setting.key, _value_text(setting.value), setting.source) for setting in shown]
-    return table(("SETTING", "VALUE", "SOURCE"), rows)
+    return narrow_table(("SETTING", "VALUE", "SOURCE"), rows, columns)
 
 
 def _value_text(value: object) -> str:

@@ -93,30 +93,33 @@ def _list(world: World, *, json: bool) -> tuple[object, str]:
     from time import time
 
     from agentlaunch.app.weights_list import list_models
-    from agentlaunch.cli.canvas import stdout_canvas
+    from agentlaunch.cli.canvas import stdout_canvas, stdout_columns
     from agentlaunch.cli.models_view import list_data, list_text
 
-    listed = list_models(world)
-    return (list_data(listed), "") if json else (None, list_text(listed, time(), stdout_canvas()))
+    with world.talk.waiting("looking for models"):
+        listed = list_models(world)
+    return (list_data(listed), "") if json else (None, list_text(listed, time(), stdout_canvas(), stdout_columns()))
 
 
 def _search(text: str, world: World, *, json: bool) -> tuple[object, str]:
     from agentlaunch.app.knowledge import load_catalog
     from agentlaunch.app.weights_show import nearest_models, search_models
+    from agentlaunch.cli.canvas import stdout_columns
     from agentlaunch.cli.models_view import search_data, search_text
 
-    hits = search_models(text, world)
+    with world.talk.waiting("looking at this machine and its models"):
+        hits = search_models(text, world)
     near = () if hits else nearest_models(text, load_catalog())
-    return (search_data(hits), "") if json else (None, search_text(text, hits, near))
+    return (search_data(hits), "") if json else (None, search_text(text, hits, near, stdout_columns()))
 
 
 def _show(name: str, world: World, *, json: bool) -> tuple[object, str]:
     from agentlaunch.app.weights_show import show_model
-    from agentlaunch.cli.canvas import stdout_canvas
+    from agentlaunch.cli.canvas import stdout_canvas, stdout_columns
     from agentlaunch.cli.models_view import show_data, show_text
 
     shown = show_model(name, world)
-    return (show_data(shown), "") if json else (None, show_text(shown, stdout_canvas()))
+    return (show_data(shown), "") if json else (None, show_text(shown, stdout_canvas(), stdout_columns()))
 
 
 def _pull(name: str, options: tuple[str | None, str | None, bool], world: World) -> tuple[object, str]:

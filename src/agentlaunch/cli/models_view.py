@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from agentlaunch.app.weights_show import ShownModel, ShownRepository
+from agentlaunch.cli.fitted_table import narrow_table
 from agentlaunch.cli.machine_view import rate, wait, window
-from agentlaunch.cli.render import table
 from agentlaunch.cli.transfer import duration_text
 from agentlaunch.cli.verify_view import verified_text
 from agentlaunch.core.fit.result import ModelFit, to_json
@@ -42,10 +42,10 @@ def list_data(listed: Listed) -> dict[str, object]:
     }
 
 
-def list_text(listed: Listed, now: float, canvas: Canvas) -> str:
-    """One line a model; `now` in Unix seconds."""
-    parts = [_list_table(listed, now)] if listed.models else []
-    parts += [_served_table(listed)] if any(server.facts.models for server in listed.servers) else []
+def list_text(listed: Listed, now: float, canvas: Canvas, columns: int | None = None) -> str:
+    """One line a model, or a block where `columns` are too few; `now` in Unix seconds."""
+    parts = [_list_table(listed, now, columns)] if listed.models else []
+    parts += [_served_table(listed, columns)] if any(server.facts.models for server in listed.servers) else []
     parts = parts or ([] if listed.begun else [_NOTHING])
     problems = [f"{model.name}: {model.problem}" for model in listed.models if model.problem]
     begun = [
@@ -57,7 +57,7 @@ def list_text(listed: Listed, now: float, canvas: Canvas) -> str:
     return "\n\n".join([*parts, *(["\n".join(lines)] if lines else [])])
 
 
-def _list_table(listed: Listed, now: float) -> str:
+def _list_table(listed: Listed, now: float, columns: int | None) -> str:
     rows = [
         (
             model.name,
@@ -70,10 +70,11 @@ def _list_table(listed: Listed, now: float) -> str:
         )
         for model in listed.models
     ]
-    return table(("NAME", "QUANT", "SIZE", "WINDOW", "FIT", "USED", "KEPT BY"), rows)
+    header = ("NAME", "QUANT", "SIZE", "WINDOW", "FIT", "USED", "KEPT BY")
+    return narrow_table(header, rows, columns, ("QUANT", "USED", "KEPT BY"))
 
 
-def _served_table(listed: Listed) -> str:
+def _served_table(listed: Listed, columns: int | None) -> str:
     """What servers have that run on this machine: those are used as they are."""
     rows = [
         (
@@ -86,7 +87,7 @@ def _served_table(listed: Listed) -> str:
         for server in listed.servers
         for model in server.facts.models
     ]
-    return table(("SERVED HERE", "STATE", "WINDOW", "BY", "USE"), rows)
+    return narrow_table(("SERVED HERE", "STATE", "WINDOW", "BY", "USE"), rows, columns, ("BY", "STATE"))
 
 
 def served_data(model: ServedModel) -> dict[str, object]:
@@ -155,7 +156,7 @@ def search_data(hits: tuple[SearchHit, ...]) -> dict[str, object]:
     }
 
 
-def search_text(text: str, hits: tuple[SearchHit, ...], near: tuple[str, ...]) -> str:
+def search_text(text: str, hits: tuple[SearchHit, ...], near: tuple[str, ...], columns: int | None = None) -> str:
     """One line a model: what would be fetched, how it would run."""
     if not hits:
         close = f"; nearest: {', '.join(near)}" if near else ""
@@ -172,7 +173,8 @@ def search_text(text: str, hits: tuple[SearchHit, ...], near: tuple[str, ...]) -
         )
         for hit in hits
     ]
-    return table(("MODEL", "PARAMETERS", "QUANT", "SIZE", "FIT", "TOOLS", "HERE"), rows)
+    header = ("MODEL", "PARAMETERS", "QUANT", "SIZE", "FIT", "TOOLS", "HERE")
+    return narrow_table(header, rows, columns, ("PARAMETERS", "QUANT", "HERE", "TOOLS", "SIZE"))
 
 
 def show_data(shown: ShownModel | ShownRepository) -> dict[str, object]:
@@ -204,10 +206,10 @@ def show_data(shown: ShownModel | ShownRepository) -> dict[str, object]:
     }
 
 
-def show_text(shown: ShownModel | ShownRepository, canvas: Canvas) -> str:
+def show_text(shown: ShownModel | ShownRepository, canvas: Canvas, columns: int | None = None) -> str:
     """Facts as fields, then the windows as a table."""
     if isinstance(shown, ShownRepository):
-        return _repository_text(shown)
+        return _repository_text(shown, columns)
     lines = [canvas.paint(shown.name, "strong")]
     for label, text in _facts(shown):
         lines += canvas.field(label, text)
@@ -222,7 +224,7 @@ def show_text(shown: ShownModel | ShownRepository, canvas: Canvas) -> str:
             )
             for fit in shown.fits
         ]
-        lines += ["", table(("WINDOW", "KV", "MEMORY", "FIT", "FIRST ANSWER"), rows)]
+        lines += ["", narrow_table(("WINDOW", "KV", "MEMORY", "FIT", "FIRST ANSWER"), rows, columns, ("KV", "MEMORY"))]
     return "\n".join(lines)
 
 
@@ -262,7 +264,7 @@ def _facts(shown: ShownModel) -> list[tuple[str, str]]:
     return facts
 
 
-def _repository_text(shown: ShownRepository) -> str:
+def _repository_text(shown: ShownRepository, columns: int | None) -> str:
     if not shown.sets:
         return f"hf:{shown.repository} has no GGUF files"
     rows = [
@@ -273,7 +275,7 @@ def _repository_text(shown: ShownRepository) -> str:
         )
         for one in shown.sets
     ]
-    return table(("NAME", "SIZE", "FILES"), rows)
+    return narrow_table(("NAME", "SIZE", "FILES"), rows, columns, ("FILES",))
 
 
 def pulled_data(done: Pulled) -> dict[str, object]:

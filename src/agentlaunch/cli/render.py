@@ -123,10 +123,18 @@ class Terminal:
         if not self._quiet:
             self._painted.say(line)
 
+    def progress(self, line: str) -> None:
+        """One line for somebody who watches: nothing off a terminal, unless quiet."""
+        if self._is_watched():
+            self.say(line)
+
+    def _is_watched(self) -> bool:
+        return not self._quiet and sys.stderr is not None and sys.stderr.isatty()
+
     @contextmanager
     def waiting(self, what: str) -> Iterator[None]:
-        """A line that counts the seconds on a terminal; elsewhere one line, said once."""
-        if self._quiet:
+        """A line that counts the seconds on a terminal, one that stays on a dumb one; elsewhere nothing."""
+        if not self._is_watched():
             yield
             return
         from threading import Event, Thread
@@ -204,7 +212,7 @@ def _paint(what: str, done: Event, patience_s: float, painted: PaintedLine) -> N
     began = monotonic()
     if done.wait(patience_s):
         return
-    if not (sys.stderr.isatty() and os.environ.get("TERM") != "dumb"):
+    if os.environ.get("TERM") == "dumb":
         talk(f"{what} ...")
         return
     from shutil import get_terminal_size

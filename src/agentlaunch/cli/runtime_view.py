@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from agentlaunch.cli.render import table
+from agentlaunch.cli.fitted_table import narrow_table
 
 if TYPE_CHECKING:
     from agentlaunch.app.runtime import RuntimeReport
@@ -43,9 +43,9 @@ def _build_data(build: LlamaBuild) -> dict[str, object]:
     }
 
 
-def runtime_text(found: RuntimeReport) -> str:
+def runtime_text(found: RuntimeReport, columns: int | None = None) -> str:
     """Which llama.cpp, why, the others, and what to type for a GPU."""
-    return "\n\n".join("\n".join(part) for part in (_llama(found), _others(found), _ways(found)) if part)
+    return "\n\n".join("\n".join(part) for part in (_llama(found), _others(found, columns), _ways(found)) if part)
 
 
 def _llama(found: RuntimeReport) -> list[str]:
@@ -70,9 +70,9 @@ def _device_text(device: Device) -> str:
     return f"{device.name}: {device.description} ({device.backend}), {free:.1f} of {total:.1f} GiB free"
 
 
-def _others(found: RuntimeReport) -> list[str]:
+def _others(found: RuntimeReport, columns: int | None) -> list[str]:
     rows = [(other.title, other.state, other.version or "-", other.url or "-") for other in found.others]
-    return [table(("ALSO", "STATE", "VERSION", "ADDRESS"), rows)] if rows else []
+    return [narrow_table(("ALSO", "STATE", "VERSION", "ADDRESS"), rows, columns, ("VERSION",))] if rows else []
 
 
 def _ways(found: RuntimeReport) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from time import time
 from typing import TYPE_CHECKING
@@ -24,12 +23,13 @@ def status(json: JsonFlag = False) -> None:
     from agentlaunch.app.status import find_status
     from agentlaunch.app.world import real_world
     from agentlaunch.cli import render
+    from agentlaunch.cli.canvas import stdout_columns
 
     found = find_status(real_world(render.Terminal()))
     if json:
         render.json_result("status", status_data(found))
     else:
-        render.data(status_text(found, time(), _columns()))
+        render.data(status_text(found, time(), stdout_columns()))
 
 
 def status_data(found: ShimStatus | None) -> dict[str, object]:
@@ -39,15 +39,6 @@ def status_data(found: ShimStatus | None) -> dict[str, object]:
     whole = asdict(found)
     sessions, engines = whole.pop("sessions"), whole.pop("engines")
     return {"shim": whole, "sessions": list(sessions), "engines": list(engines)}
-
-
-def _columns() -> int | None:
-    """The terminal's width; None where there is none, and nothing need be cut."""
-    if not sys.stdout.isatty():
-        return None
-    from shutil import get_terminal_size
-
-    return get_terminal_size().columns
 
 
 def cut_middle(text: str, width: int) -> str:
@@ -61,7 +52,7 @@ def cut_middle(text: str, width: int) -> str:
 
 def status_text(found: ShimStatus | None, now: float, columns: int | None = None) -> str:
     """Up to three tables; `now` in Unix seconds. With `columns`, paths are cut so that lines fit, if they can."""
-    from agentlaunch.cli.render import table
+    from agentlaunch.cli.fitted_table import narrow_table
 
     if found is None:
         return "nothing is running"
@@ -79,7 +70,8 @@ def status_text(found: ShimStatus | None, now: float, columns: int | None = None
             )
             for s in found.sessions
         ]
-        parts.append(table(("AGENT", "MODEL", "PROCESS", "OPEN", "REQUESTS", "WINDOW"), rows))
+        header = ("AGENT", "MODEL", "PROCESS", "OPEN", "REQUESTS", "WINDOW")
+        parts.append(narrow_table(header, rows, columns, ("PROCESS", "OPEN")))
     if found.engines:
         parts.append(_engine_table(found.engines, columns))
         parts += [f"{engine.alias}: {engine.note}" for engine in found.engines if engine.note]
@@ -87,14 +79,14 @@ def status_text(found: ShimStatus | None, now: float, columns: int | None = None
 
 
 def _engine_table(engines: Sequence[EngineStatus], columns: int | None) -> str:
-    from agentlaunch.cli.render import table
+    from agentlaunch.cli.fitted_table import narrow_table
 
     header = ("ENGINE", "STATE", "PROCESS", "WINDOW")
     rows = [(e.alias, e.state, str(e.pid), str(e.context_window)) for e in engines]
     before = sum(max(len(row[i]) for row in (header, *rows)) + 2 for i in range(len(header)))
     room = None if columns is None else max(columns - before, SHORTEST_FILE)
     files = [e.model_path if room is None else cut_middle(e.model_path, room) for e in engines]
-    return table((*header, "FILE"), [(*row, file) for row, file in zip(rows, files, strict=True)])
+    return narrow_table((*header, "FILE"), [(*row, file) for row, file in zip(rows, files, strict=True)], columns)
 
 
 def duration_text(seconds: float) -> str:

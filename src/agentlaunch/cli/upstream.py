@@ -183,10 +183,11 @@ def _read_key() -> str:
 def _list(world: World) -> tuple[object, str]:
     from agentlaunch.app.upstream_store import store_path
     from agentlaunch.app.upstreams import known_upstreams
+    from agentlaunch.cli.canvas import stdout_columns
     from agentlaunch.cli.upstream_view import list_data, list_text
 
     stored = known_upstreams(world)
-    return list_data(stored), list_text(stored, store_path(world.dirs))
+    return list_data(stored), list_text(stored, store_path(world.dirs), stdout_columns())
 
 
 def _add(order: AddOrder, world: World) -> tuple[object, str]:

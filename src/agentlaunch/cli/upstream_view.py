@@ -6,8 +6,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, assert_never
 
 from agentlaunch.app.upstream_store import KeyFile, KeyPlace, KeyRing, KeyVariable, NoKey, StoredUpstream
+from agentlaunch.cli.fitted_table import narrow_table
 from agentlaunch.cli.machine_view import window
-from agentlaunch.cli.render import table
 from agentlaunch.core.addresses import is_loopback
 from agentlaunch.errors import RemoteError
 
@@ -65,7 +65,7 @@ def key_text(key: KeyPlace) -> str:
             assert_never(never)
 
 
-def list_text(stored: Sequence[StoredUpstream], path: Path) -> str:
+def list_text(stored: Sequence[StoredUpstream], path: Path, columns: int | None = None) -> str:
     """One line an upstream, and where they stand."""
     if not stored:
         return _NOTHING
@@ -83,7 +83,8 @@ def list_text(stored: Sequence[StoredUpstream], path: Path) -> str:
         for upstream in stored
     ]
     header = ("NAME", "KIND", "URL", "MODEL", "WINDOW", "USD IN/OUT", "KEY", "BYTES")
-    return f"{table(header, rows)}\n\nin {path}"
+    shown = narrow_table(header, rows, columns, ("USD IN/OUT", "WINDOW", "KIND"))
+    return f"{shown}\n\nin {path}"
 
 
 def _place(upstream: StoredUpstream) -> str:

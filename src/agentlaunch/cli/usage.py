@@ -44,7 +44,7 @@ def usage(
 
     from agentlaunch.app.usage import UsageOrder, find_requests, find_usage
     from agentlaunch.cli import render, usage_view
-    from agentlaunch.cli.canvas import stdout_canvas
+    from agentlaunch.cli.canvas import stdout_canvas, stdout_columns
     from agentlaunch.system.dirs import find_dirs
 
     order, dirs, today = UsageOrder(days, since), find_dirs(environ), date.today()
@@ -53,7 +53,8 @@ def usage(
         if json:
             render.json_result("usage", usage_view.requests_data(listed))
         else:
-            render.data(usage_view.requests_csv(listed) if csv else usage_view.requests_text(listed))
+            text = usage_view.requests_csv(listed) if csv else usage_view.requests_text(listed, stdout_columns())
+            render.data(text)
         return
     found = find_usage(order, by, dirs, today)
     if json:

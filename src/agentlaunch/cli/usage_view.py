@@ -105,9 +105,9 @@ def requests_csv(found: RequestsFound) -> str:
     return _csv(REQUEST_KEYS, map(_request_data, found.requests))
 
 
-def requests_text(found: RequestsFound) -> str:
+def requests_text(found: RequestsFound, columns: int | None = None) -> str:
     """A table, newest last."""
-    from agentlaunch.cli.render import table
+    from agentlaunch.cli.fitted_table import narrow_table
 
     if not found.requests:
         return _NOTHING_YET if found.path is None else "no requests in these days"
@@ -125,7 +125,8 @@ def requests_text(found: RequestsFound) -> str:
         "ALL S",
         "SPENT",
     )
-    return table(header, [_request_row(request) for request in found.requests])
+    dropped_first = ("ROUTE", "FIRST S", "CACHED", "SPENT", "UPSTREAM", "AGENT")
+    return narrow_table(header, [_request_row(request) for request in found.requests], columns, dropped_first)
 
 
 def _request_data(request: RequestRecord) -> dict[str, object]:

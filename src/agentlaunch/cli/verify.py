@@ -68,7 +68,7 @@ def verify(
     from agentlaunch.app.verify_asking import Bounds
     from agentlaunch.app.world import real_world
     from agentlaunch.cli import render
-    from agentlaunch.cli.canvas import stdout_canvas
+    from agentlaunch.cli.canvas import stdout_canvas, stdout_columns
     from agentlaunch.cli.verify_view import verify_data, verify_text
 
     world = real_world(render.Terminal(quiet=quiet, may_ask=not json))
@@ -78,4 +78,4 @@ def verify(
     if json:
         render.json_result("verify", verify_data(done))
     else:
-        render.data(verify_text(done, stdout_canvas()))
+        render.data(verify_text(done, stdout_canvas(), stdout_columns()))

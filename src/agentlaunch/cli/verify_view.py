@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from agentlaunch.cli.fitted_table import narrow_table
 from agentlaunch.cli.machine_view import window
-from agentlaunch.cli.render import table
 
 if TYPE_CHECKING:
     from agentlaunch.app.verify import Verified
@@ -32,13 +32,13 @@ def verify_data(done: Verified) -> dict[str, object]:
     }
 
 
-def verify_text(done: Verified, canvas: Canvas) -> str:
+def verify_text(done: Verified, canvas: Canvas, columns: int | None = None) -> str:
     """A line a case, the score, what failed, and where the answers are."""
     rows = [
         (result.name, result.outcome.value, _mended(result), f"{result.seconds:.1f}", str(result.weight))
         for result in done.results
     ]
-    parts = [table(("CASE", "RESULT", "MENDED", "SECONDS", "WEIGHT"), rows)]
+    parts = [narrow_table(("CASE", "RESULT", "MENDED", "SECONDS", "WEIGHT"), rows, columns, ("WEIGHT", "SECONDS"))]
     failed = [result for result in done.results if not result.passed]
     if failed:
         lines = [line for result in failed for line in canvas.wrap(f"{result.name}: {result.why}", "  ", "    ")]

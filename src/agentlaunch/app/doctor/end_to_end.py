@@ -149,7 +149,7 @@ class _Proving:
                 ("file", self._read_file),
                 ("answer", self._read_answer),
             ):
-                self._world.talk.say(f"{name} ...")
+                self._world.talk.progress(f"{name} ...")
                 steps.append(_step(name, step))
                 if steps[-1].failed:
                     break
