@@ -61,6 +61,15 @@ def test_a_row_is_in_the_file_without_any_closing(tmp_path: Path) -> None:
         wait_until(lambda: kept(path) == (ROW,), "the row was not written")
 
 
+def test_a_row_that_comes_alone_is_written_at_once_and_the_next_ones_are_gathered(tmp_path: Path) -> None:
+    path = tmp_path / "usage.sqlite"
+    with running(UsageRecorder(path, gather_s=3600)) as recorder:
+        recorder.put(ROW)
+        wait_until(lambda: kept(path) == (ROW,), "the first row was not written")
+        recorder.put(ROW)
+    assert kept(path) == (ROW, ROW)
+
+
 def test_a_disk_that_hangs_delays_nobody_and_what_does_not_fit_is_counted(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

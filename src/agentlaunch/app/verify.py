@@ -160,7 +160,7 @@ def _ask(order: VerifyOrder, cases: Sequence[Case], grant: SessionGrant, world: 
         why = f": {result.why}" if result.why else ""
         world.talk.progress(f"{result.outcome:<10} {result.name} ({result.seconds:.1f} s){why}")
 
-    with world.talk.waiting(f"asking {len(cases)} cases of `{grant.model}`"):
+    with world.talk.waiting(f"asking `{grant.model}` what coding agents ask"):
         return ask_all(cases, grant, wire, order.bounds, tell)
 
 

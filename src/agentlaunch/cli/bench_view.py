@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agentlaunch.cli.canvas import PLAIN_COLUMNS, WIDEST, Canvas
 from agentlaunch.cli.fitted_table import narrow_table
 
 if TYPE_CHECKING:
@@ -46,6 +47,12 @@ def _depth_data(figures: DepthFigures, estimate: Speed) -> dict[str, object]:
     }
 
 
+_LEGEND = (
+    "reads, writes: tokens a second; ratio: measured to estimated; cold, warm, restored: seconds to the answer's first "
+    "token, with nothing computed before, with the prompt in the engine, with its state on the disk"
+)
+
+
 def bench_text(done: Benched, columns: int | None = None) -> str:
     """A table, and what its columns mean."""
     one = done.measurement
@@ -58,9 +65,7 @@ def bench_text(done: Benched, columns: int | None = None) -> str:
             "",
             narrow_table(_HEAD, rows, columns),
             "",
-            "reads, writes: tokens a second; ratio: measured to estimated",
-            "cold, warm, restored: seconds to the answer's first token, with nothing computed before, with the prompt",
-            "in the engine, with its state on the disk",
+            *Canvas(min(columns or PLAIN_COLUMNS, WIDEST)).wrap(_LEGEND, ""),
             *busy,
             f"kept in {done.record}",
         )

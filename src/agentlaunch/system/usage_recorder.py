@@ -21,8 +21,9 @@ QUEUE_LENGTH = 4096
 """Requests that may wait for the disk: minutes of the busiest shim."""
 
 BATCH = 512
-_GATHER_S = 0.2
-"""How long the writer waits for more rows after the first: a commit costs the same for one row and for hundreds."""
+GATHER_S = 0.2
+"""How soon the writer writes again: a commit costs the same for one row and for hundreds. A row that comes alone is
+written at once, for the user may look at it next."""
 
 RETRY_S = 30.0
 """After a failure rows are dropped, not kept, until so much later: the disk may have room again."""
@@ -67,6 +68,7 @@ class UsageRecorder:
         queue_length: int = QUEUE_LENGTH,
         retry_s: float = RETRY_S,
         keep_days: int | None = None,
+        gather_s: float = GATHER_S,
     ) -> None:
         self._path = path
         self._open_store = open_store
@@ -74,6 +76,7 @@ class UsageRecorder:
         self._keep_days = keep_days
         self._forgotten_on = ""
         self._has_old_rows = False
+        self._gather_s = gather_s
         self._orders: queue.Queue[_Order] = queue.Queue(queue_length)
         self._overflowed = 0
         self._refused = 0
@@ -82,6 +85,7 @@ class UsageRecorder:
         self._others = ("", 0.0)
         self._looked_at = float("-inf")
         self._retry_at = float("-inf")
+        self._wrote_at = float("-inf")
         self._store: UsageStore | None = None
         self._is_failing = False
         self._thread = threading.Thread(target=self._write, name="usage-recorder", daemon=True)
@@ -141,16 +145,21 @@ class UsageRecorder:
             is_open = not any(isinstance(order, _End) for order in orders)
             rows = [order for order in orders if isinstance(order, RequestRecord)]
             self._work(rows)
+            if rows:
+                self._wrote_at = time.monotonic()
             self._tell_lost()
         if self._store is not None:
             self._store.close()
 
     def _gather(self) -> list[_Order]:
-        """At least one order, and what comes shortly after a row; none while there is something to forget."""
+        """At least one order, and after a row what else is there, or comes while the last writing is a moment ago.
+
+        None while there is something to forget and nobody orders anything.
+        """
         orders: list[_Order] = []
         with suppress(queue.Empty):
             orders.append(self._orders.get(timeout=_FORGET_PAUSE_S if self._has_old_rows else None))
-        until = time.monotonic() + _GATHER_S
+        until = self._wrote_at + self._gather_s
         while 0 < len(orders) < BATCH and isinstance(orders[-1], RequestRecord):
             try:
                 orders.append(self._orders.get(timeout=max(until - time.monotonic(), 0.0)))
