@@ -12,7 +12,8 @@ from agentlaunch.cli.overview import grouped
 ROOT = Path(__file__).parent.parent
 
 ENVIRONMENT = {
-    "AGENTLAUNCH_MODEL, AGENTLAUNCH_CONTEXT, AGENTLAUNCH_KV, AGENTLAUNCH_LEAN, AGENTLAUNCH_YES": (
+    "AGENTLAUNCH_MODEL, AGENTLAUNCH_CONTEXT, AGENTLAUNCH_KV, AGENTLAUNCH_RUNTIME, AGENTLAUNCH_LEAN, "
+    "AGENTLAUNCH_POLICY, AGENTLAUNCH_YES": (
         "The options of the same names. `agentlaunch config --show` lists every setting and where its value comes from."
     ),
     "AGENTLAUNCH_HOME": "One folder for settings, state, cache and logs, in place of the system's usual ones.",

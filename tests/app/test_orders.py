@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -152,3 +153,36 @@ def test_a_settings_files_model_is_a_local_one(make_world: MakeWorld) -> None:
     (world.folder / ".agentlaunch.toml").write_text('model = "demo"')
     with pytest.raises(UserError, match="which model at `vllm=`"):
         choose_launch("claude", (), ModelFlags(upstream="vllm="), LaunchFlags(), world)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said", "runtime"),
+    [
+        (ModelFlags("qwen3-coder"), "ollama", "ollama"),
+        (ModelFlags("qwen3-coder"), "lmstudio", "lmstudio"),
+        (ModelFlags("qwen3-coder", runtime="embedded"), "ollama", "embedded"),
+        (ModelFlags("demo"), "ollama", ""),
+        (ModelFlags("./m.gguf"), "vllm", ""),
+        (ModelFlags("demo"), "embedded", "embedded"),
+        (ModelFlags("openrouter/a/b"), "ollama", ""),
+        (ModelFlags("m", upstream="openai=http://127.0.0.1:1"), "ollama", ""),
+    ],
+)
+def test_the_settings_runtime_holds_where_the_model_leaves_it_open(
+    make_world: MakeWorld, flags: ModelFlags, said: str, runtime: str
+) -> None:
+    world = make_world(AGENTLAUNCH_RUNTIME=said).world
+    order = choose_launch("codex", (), flags, LaunchFlags(), world)
+    assert (order.model.model, order.model.runtime) == (flags.model, runtime)
+
+
+def test_the_settings_runtime_leaves_the_last_launchs_file_alone(make_world: MakeWorld) -> None:
+    world = make_world(AGENTLAUNCH_RUNTIME="ollama").world
+    write_record(replace(ORDER, model=ModelOrder("/models/m.gguf")), world.dirs)
+    assert choose_launch("codex", (), ModelFlags(), LaunchFlags(), world).model == ModelOrder("/models/m.gguf")
+
+
+def test_a_settings_runtime_that_is_none_is_told_with_its_source(make_world: MakeWorld) -> None:
+    with pytest.raises(UserError) as caught:
+        choose_launch("codex", (), ModelFlags("m"), LaunchFlags(), make_world(AGENTLAUNCH_RUNTIME="olama").world)
+    assert (caught.value.code, caught.value.message) == ("bad-setting", "AGENTLAUNCH_RUNTIME cannot be `olama`")

@@ -27,6 +27,16 @@ def test_show_tells_each_value_and_its_source(run_command: Run, home: Path) -> N
     assert told["context"] == {"value": 16384, "source": "context in .agentlaunch.toml"}
 
 
+def test_flags_and_variables_that_no_file_has_are_settings_too(run_command: Run) -> None:
+    done = run_command("config", "--show", "--runtime", "ollama", "--json", AGENTLAUNCH_OFFLINE="1")
+    told = json.loads(done.stdout)["data"]["settings"]
+    assert told["runtime"] == {"value": "ollama", "source": "--runtime"}
+    assert told["offline"] == {"value": True, "source": "AGENTLAUNCH_OFFLINE"}
+    assert told["prefix_cache_gib"] == {"value": None, "source": "default"}
+    done = run_command("config", "--show", "--policy", "nobody", "--json")
+    assert (done.returncode, json.loads(done.stdout)["errors"][0]["code"]) == (2, "unknown-policy")
+
+
 def test_the_first_word_shows_the_change_and_says_how_to_make_it(run_command: Run) -> None:
     done = run_command("config", "codex", *MODEL)
     assert done.returncode == 0

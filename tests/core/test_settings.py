@@ -47,6 +47,13 @@ def test_each_value_names_the_strongest_source_that_has_it() -> None:
     )
 
 
+def test_the_runtime_may_stand_in_a_file_and_the_variable_goes_before_it() -> None:
+    files = (SettingsFile(USER, {"runtime": "embedded"}),)
+    assert resolve_settings({}, {}, files).runtime == Sourced("embedded", "runtime in config.toml")
+    said = resolve_settings({}, {"AGENTLAUNCH_RUNTIME": "ollama"}, files).runtime
+    assert said == Sourced("ollama", "AGENTLAUNCH_RUNTIME")
+
+
 @given(said=st.sets(st.sampled_from(["flag", "variable", "project", "user"])))
 def test_the_order_of_the_sources_is_flag_variable_project_user(said: set[str]) -> None:
     """For every subset of sources that name the model."""
@@ -72,7 +79,7 @@ def test_a_switch_reads_the_usual_words(word: str, value: bool) -> None:
     ("values", "message", "hint"),
     [
         ({"contxt": 4096}, "unknown key `contxt` in `config.toml`", "did you mean `context`?"),
-        ({"yes": True}, "unknown key `yes` in `config.toml`", "known keys: model, context, kv, lean, idle_seconds"),
+        ({"yes": True}, "unknown key `yes` in `config.toml`", "known keys: model, context, kv, runtime, lean"),
         ({"upstream": "openai=http://x"}, "unknown key `upstream` in `config.toml`", "known keys: "),
         ({"context": "many"}, "context in config.toml cannot be `many`", "tokens"),
         ({"context": True}, "context in config.toml cannot be `True`", "tokens"),

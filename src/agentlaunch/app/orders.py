@@ -10,7 +10,7 @@ from typing import TypedDict, get_args
 
 from agentlaunch.app.llama_engine import LLAMA_RUNTIMES
 from agentlaunch.app.recommended import recommend_model
-from agentlaunch.app.upstreams import check_source, check_upstream, upstream_model
+from agentlaunch.app.upstreams import check_source, check_upstream, names_upstream, upstream_model
 from agentlaunch.app.world import World
 from agentlaunch.core.engine import KVType
 from agentlaunch.core.settings import Settings, resolve_settings
@@ -123,6 +123,8 @@ def settings_for(model: ModelFlags, flags: LaunchFlags, world: World) -> Setting
         "model": model.model,
         "context": model.context,
         "kv": model.kv,
+        "runtime": model.runtime,
+        "policy": model.policy,
         "lean": flags.lean,
         "yes": flags.yes or None,
     }
@@ -138,14 +140,15 @@ def choose_model(flags: ModelFlags, settings: Settings, world: World, agent: str
     A settings file's model is a local one: before an upstream, only a flag, a variable or the last launch names one.
     """
     _check_flags(flags)
-    upstream, runtime = flags.upstream or "", flags.runtime or ""
-    named = settings.model.value
-    if (upstream or runtime in SERVERS) and settings.model.source not in _UPSTREAM_MODEL_SOURCES:
+    upstream, named = flags.upstream or "", settings.model.value
+    runtime = _chosen_runtime(named or "", flags, settings, world)
+    if (upstream or flags.runtime in SERVERS) and settings.model.source not in _UPSTREAM_MODEL_SOURCES:
         named = None
     check_source(named or "", settings.model.source, world)
     model = named or upstream_model(upstream, world)
     if not model and runtime not in SERVERS:
         model = _last_model(upstream, world.dirs)
+        runtime = _chosen_runtime(model, flags, settings, world)
     if not model and runtime not in SERVERS:
         found = recommend_model(world, agent, runtime, yes=settings.yes.value)
         model, runtime = found.model, found.runtime
@@ -160,6 +163,25 @@ def choose_model(flags: ModelFlags, settings: Settings, world: World, agent: str
         policy=flags.policy or "",
         fallbacks=flags.fallbacks,
     )
+
+
+def _chosen_runtime(name: str, flags: ModelFlags, settings: Settings, world: World) -> str:
+    """What `--runtime` says; else the settings' one, where the model's `name` leaves that open. Empty for none.
+
+    A name with an upstream in it does not, and a file or the demo runs on llama.cpp. Raises UserError `bad-setting`.
+    """
+    if flags.runtime or settings.runtime.value is None:
+        return flags.runtime or ""
+    wanted = settings.runtime.value
+    if wanted not in KNOWN_RUNTIMES:
+        known = ", ".join(KNOWN_RUNTIMES)
+        raise UserError("bad-setting", f"{settings.runtime.source} cannot be `{wanted}`", f"known: {known}")
+    from agentlaunch.app.models import DEMO, means_file
+
+    is_file = name == DEMO or means_file(name, world.folder)
+    if flags.upstream or names_upstream(ModelOrder(name), world) or (is_file and wanted not in LLAMA_RUNTIMES):
+        return ""
+    return wanted
 
 
 def _check_flags(flags: ModelFlags) -> None:

@@ -6,16 +6,26 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from agentlaunch.cli.canvas import stdout_columns
-from agentlaunch.core.settings import Sourced
+from agentlaunch.core.offline import OFFLINE_VARIABLE, is_offline
+from agentlaunch.core.settings import ENVIRONMENT_PREFIX, Sourced
 from agentlaunch.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from agentlaunch.app.config import ConfigFlags, PlannedConfig, WrittenConfig
     from agentlaunch.app.orders import ModelFlags
     from agentlaunch.app.world import World
     from agentlaunch.system.config_files import Restored
+
+
+_VARIABLES = (
+    OFFLINE_VARIABLE,
+    "AGENTLAUNCH_HOME",
+    "AGENTLAUNCH_SERVERS",
+    "AGENTLAUNCH_LLAMA_SERVER",
+    "AGENTLAUNCH_PREFIX_CACHE_GIB",
+)
 
 
 @dataclass(frozen=True)
@@ -70,10 +80,22 @@ def choose_action(agent: str, given: Sequence[str]) -> str:
 def own_settings(models: ModelFlags, own: ConfigFlags, world: World) -> tuple[OwnSetting, ...]:
     """Every setting with its source. Raises UserError for a bad one."""
     from agentlaunch.app.orders import LaunchFlags, settings_for
+    from agentlaunch.app.policy import policy_in_force
 
     settings = settings_for(models, LaunchFlags(own.lean, own.yes, own.force), world)
+    policy_in_force(models.policy, world)  # raises for the name of none
     sourced = ((field.name, getattr(settings, field.name)) for field in fields(settings))
-    return tuple(OwnSetting(key, found.value, found.source) for key, found in sourced if isinstance(found, Sourced))
+    resolved = [OwnSetting(key, found.value, found.source) for key, found in sourced if isinstance(found, Sourced)]
+    return (*resolved, *_by_variable(world.environment))
+
+
+def _by_variable(environment: Mapping[str, str]) -> Iterator[OwnSetting]:
+    """The settings that no file has."""
+    for variable in _VARIABLES:
+        value = environment.get(variable, "")
+        shown = is_offline(environment) if variable == OFFLINE_VARIABLE else value or None
+        key = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
+        yield OwnSetting(key, shown, variable if value else "default")
 
 
 def settings_data(shown: Sequence[OwnSetting]) -> dict[str, object]:
@@ -82,7 +104,7 @@ def settings_data(shown: Sequence[OwnSetting]) -> dict[str, object]:
 
 
 def settings_text(shown: Sequence[OwnSetting], columns: int | None = None) -> str:
-    """A table; a default that is none is the launch's own decision."""
+    """A table; a default that is none is decided when it is needed, by the launch or the local server."""
     from agentlaunch.cli.fitted_table import narrow_table
 
     rows = [(setting.key, _value_text(setting.value), setting.source) for setting in shown]
@@ -92,7 +114,7 @@ def settings_text(shown: Sequence[OwnSetting], columns: int | None = None) -> st
 def _value_text(value: object) -> str:
     match value:
         case None:
-            return "(decided at launch)"
+            return "(decided when needed)"
         case bool():
             return "true" if value else "false"
         case _:

@@ -18,14 +18,14 @@ DEFAULT_KV: KVType = "f16"
 DEFAULT_USAGE_DAYS = 400
 """Days that finished requests are kept: a year can be held against the one before it for a month."""
 
-FILE_KEYS = ("model", "context", "kv", "lean", "idle_seconds", "prewarm", "policy", "policies", "usage_days")
+FILE_KEYS = ("model", "context", "kv", "runtime", "lean", "idle_seconds", "prewarm", "policy", "policies", "usage_days")
 """What `.agentlaunch.toml` and `config.toml` may say. A folder's file comes with other people's repositories, so it can
 neither agree to installs (`yes`) nor send keys to an address (`upstream`); of a policy it may say the privacy alone."""
 
 _USERS_KEYS = ("usage_days",)
 """What a folder's file may not say, though the user's may: it would delete what the user wants kept."""
 
-_VARIABLE_KEYS = ("model", "context", "kv", "lean", "idle_seconds", "prewarm", "policy", "yes", "usage_days")
+_VARIABLE_KEYS = ("model", "context", "kv", "runtime", "lean", "idle_seconds", "prewarm", "policy", "yes", "usage_days")
 
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
@@ -64,6 +64,7 @@ class Settings:
     policy: Sourced[str] = Sourced(DEFAULT_POLICY, "default")
     prewarm: Sourced[bool] = Sourced(True, "default")
     usage_days: Sourced[int] = Sourced(DEFAULT_USAGE_DAYS, "default")
+    runtime: Sourced[str | None] = Sourced(None, "default")
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ def resolve_settings(
         policy=_first(layers, "policy", _text, DEFAULT_POLICY),
         prewarm=_first(layers, "prewarm", _switch, True),
         usage_days=_first(layers, "usage_days", _days, DEFAULT_USAGE_DAYS),
+        runtime=_first(layers, "runtime", _text, None),
     )
 
 
@@ -207,6 +209,7 @@ _PARSERS: Mapping[str, Callable[[object, str], object]] = {
     "kv": _kv_type,
     "lean": _switch,
     "prewarm": _switch,
+    "runtime": _text,
     "idle_seconds": _seconds,
     "usage_days": _days,
 }
