@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -118,3 +120,18 @@ def test_a_terminal_that_only_goes_forward_gets_numbers() -> None:
 def test_a_name_that_holds_control_characters_does_nothing_to_the_terminal() -> None:
     evil = Choosing("Which?", (Row("\x1b[2Ja", "\x07b", "\x1b]0;c"),))
     assert all(line.isprintable() for line in (*choosing_lines(evil, Canvas(80), 24), *numbered_lines(evil)))
+
+
+@pytest.mark.parametrize(
+    ("rows", "lines"),
+    [
+        (9, ["  aaaa aaaa aaaa aaaa aaaa aaaa aaaa"] * 2 + ["  aaaa aaaa aaaa aaaa aaaa aaaa aaaa ..."]),
+        (24, ["  aaaa aaaa aaaa aaaa aaaa aaaa aaaa"] * 5),
+    ],
+    ids=["cut and said so", "whole where there is room"],
+)
+def test_why_a_row_is_there_takes_the_room_that_the_list_leaves(rows: int, lines: list[str]) -> None:
+    state = Choosing("Which?", (Row("one", detail=" ".join(["aaaa"] * 35)), Row("two")))
+    shown = choosing_lines(state, Canvas(40), rows)
+    assert shown[-1 - len(lines) : -1] == lines
+    assert len(choosing_lines(replace(state, cursor=1), Canvas(40), rows)) == len(shown)

@@ -6,6 +6,7 @@ from agentlaunch.cli.canvas import Canvas
 from agentlaunch.cli.picker_state import Choosing, Row
 
 DETAIL_LINES = 3
+"""What is kept free for why a row is there; more where the list leaves room for it."""
 _NARROW = 60
 """Below so many columns, what stands beside a label may be cut, and is said below the list once more."""
 _TAG_COLUMNS = 16
@@ -16,7 +17,7 @@ _FIXED_LINES = 4
 
 def choosing_lines(state: Choosing, canvas: Canvas, rows: int) -> list[str]:
     """At most `rows` lines of at most `canvas.columns` characters; the row under the cursor is always among them."""
-    detail = _detail(state, canvas) if rows >= _FIXED_LINES + DETAIL_LINES + 1 else []
+    detail = _detail(state, canvas, rows) if rows >= _FIXED_LINES + DETAIL_LINES + 1 else []
     room = max(1, rows - _FIXED_LINES - len(detail))
     lines = [_title(state, canvas), "", *_rows(state, canvas, room), "", *detail, _keys(state, canvas)]
     return lines if len(lines) <= rows else _rows(state, canvas, rows)
@@ -58,13 +59,21 @@ def _row(row: Row, canvas: Canvas, width: int, *, is_current: bool) -> str:
     return canvas.paint(line, "strong") if is_current else line
 
 
-def _detail(state: Choosing, canvas: Canvas) -> list[str]:
-    """Why the row under the cursor, in as many lines as there ever are, so that nothing below jumps."""
-    row = state.rows[state.shown[state.cursor]] if state.shown else Row("")
+def _detail(state: Choosing, canvas: Canvas, rows: int) -> list[str]:
+    """Why the row under the cursor, in as many lines as any row's takes, so that nothing below jumps."""
+    longest = max((len(_why(row, canvas)) for row in state.rows), default=0)
+    height = max(DETAIL_LINES, min(longest, rows - _FIXED_LINES - len(state.rows)))
+    told = _why(state.rows[state.shown[state.cursor]], canvas) if state.shown else []
+    lines = told if len(told) <= height else [*told[: height - 1], f"{told[height - 1][: canvas.columns - 4]} ..."]
+    painted = (canvas.paint(_cut(line, canvas.columns), "faint") for line in lines)
+    return [*painted, *[""] * (height - len(lines))]
+
+
+def _why(row: Row, canvas: Canvas) -> list[str]:
+    """The row's detail, and what stands beside its label where that may be cut."""
     is_cut = len(row.label) > canvas.columns - _TAG_COLUMNS or len(row.tag) > _TAG_COLUMNS
     text = _plain(f"{row.tag}: {row.detail}" if is_cut and canvas.columns < _NARROW else row.detail)
-    lines = [_cut(line, canvas.columns) for line in canvas.wrap(text, "  ", "  ")[:DETAIL_LINES]]
-    return [*(canvas.paint(line, "faint") for line in lines), *[""] * (DETAIL_LINES - len(lines))]
+    return canvas.wrap(text, "  ", "  ")
 
 
 def _keys(state: Choosing, canvas: Canvas) -> str:
