@@ -32,7 +32,7 @@ _agentlaunch() {
               again) found="-y --yes --dry-run --json -q --quiet --offline -h --help" ;;
               agents|runtime|status|cache|completion) found="--json -h --help" ;;
               check) found="--agent --lean --gpu --vram --ram --cores --os --simulate --offline --json -h --help" ;;
-              fit) found="--quant --context --kv --agent --lean --gpu --vram --ram --cores --os --simulate --json -h --help" ;;
+              fit) found="--quant --context --kv --agent --lean --gpu --vram --ram --cores --os --simulate --offline --json -h --help" ;;
               models) found="--quant --runtime -y --yes -q --quiet --offline --json -h --help" ;;
               verify) found="--agent --context --quant --kv --runtime --upstream --upstream-key-env --only --long --answer-tokens --case-seconds --seconds -y --yes --force --json -q --quiet -h --help" ;;
               bench) found="--context --quant --kv --runtime --quick --seconds -y --yes --force --json -q --quiet -h --help" ;;

@@ -15,7 +15,7 @@ Register-ArgumentCompleter -Native -CommandName agentlaunch -ScriptBlock {
         'again' = @('-y', '--yes', '--dry-run', '--json', '-q', '--quiet', '--offline', '-h', '--help')
         'agents' = @('--json', '-h', '--help')
         'check' = @('--agent', '--lean', '--gpu', '--vram', '--ram', '--cores', '--os', '--simulate', '--offline', '--json', '-h', '--help')
-        'fit' = @('--quant', '--context', '--kv', '--agent', '--lean', '--gpu', '--vram', '--ram', '--cores', '--os', '--simulate', '--json', '-h', '--help')
+        'fit' = @('--quant', '--context', '--kv', '--agent', '--lean', '--gpu', '--vram', '--ram', '--cores', '--os', '--simulate', '--offline', '--json', '-h', '--help')
         'models' = @('--quant', '--runtime', '-y', '--yes', '-q', '--quiet', '--offline', '--json', '-h', '--help')
         'verify' = @('--agent', '--context', '--quant', '--kv', '--runtime', '--upstream', '--upstream-key-env', '--only', '--long', '--answer-tokens', '--case-seconds', '--seconds', '-y', '--yes', '--force', '--json', '-q', '--quiet', '-h', '--help')
         'bench' = @('--context', '--quant', '--kv', '--runtime', '--quick', '--seconds', '-y', '--yes', '--force', '--json', '-q', '--quiet', '-h', '--help')

@@ -10,6 +10,7 @@ import pytest
 
 from agentlaunch.app.models import find_model_file, means_file, repository_hint, resolve_model
 from agentlaunch.app.orders import ModelOrder
+from agentlaunch.app.upstream_store import StoredUpstream, write_upstream
 from agentlaunch.app.window import Terms
 from agentlaunch.core.scripted_gguf import Script
 from agentlaunch.errors import MachineError, UserError
@@ -42,6 +43,14 @@ def test_a_name_that_nothing_knows_lists_what_is_known(make_world: MakeWorld, na
         resolve_model(ModelOrder(name), make_world().world, Terms())
     assert (caught.value.code, caught.value.message) == ("unknown-model", f"unknown model `{name}`")
     assert KNOWN in caught.value.hint
+
+
+def test_the_bare_name_of_an_upstream_gets_the_option_that_takes_it(make_world: MakeWorld) -> None:
+    world = make_world().world
+    write_upstream(StoredUpstream("work", "vllm", "http://127.0.0.1:8000"), world.dirs)
+    with pytest.raises(UserError) as caught:
+        resolve_model(ModelOrder("work"), world, Terms())
+    assert caught.value.hint.startswith("an upstream is called so: --upstream work; ")
 
 
 def test_a_name_near_a_known_model_and_a_file_of_the_folder_names_both(make_world: MakeWorld) -> None:

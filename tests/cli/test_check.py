@@ -172,6 +172,11 @@ def test_free_memory_counts_and_not_only_what_is_built_in(data: Callable[..., di
     assert 15 << 30 < budgets[0] - budgets[1] < 16 << 30
 
 
+def test_offline_no_repository_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["fit", "hf:nobody/Nothing", "--offline", "--json"]) == 4
+    assert json.loads(capsys.readouterr().out)["errors"][0]["code"] == "offline"
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message", "hint"),
     [

@@ -17,7 +17,7 @@ from agentlaunch.app.ollama_models import find_tag, ollama_model
 from agentlaunch.app.orders import ModelOrder
 from agentlaunch.app.running_servers import Served, find_loaded, served, served_model, short_name
 from agentlaunch.app.talk import agrees
-from agentlaunch.app.upstreams import names_upstream, ordered_endpoint
+from agentlaunch.app.upstreams import known_upstreams, names_upstream, ordered_endpoint
 from agentlaunch.app.window import DEFAULT_CONTEXT_TOKENS, Terms, choose_window
 from agentlaunch.app.world import World
 from agentlaunch.core.endpoint import Endpoint
@@ -146,7 +146,7 @@ def _resolve_known(order: ModelOrder, terms: Terms, world: World) -> ModelTarget
     catalog = load_catalog()
     found = catalog.find(order.model)
     if not isinstance(found, Match):
-        raise _unknown(order.model, world.folder, found.nearest)
+        raise _unknown(order.model, world, found.nearest)
     wanted = _one_quant(order, found.quant or "")
     for local in find_local_models(catalog, world.environment, world.folder, world.dirs):
         if local.model == found.model.id and (not wanted or same_quant(local.quant, wanted)):
@@ -275,10 +275,12 @@ def _resolve_upstream(order: ModelOrder, world: World, *, yes: bool) -> ModelTar
     return ModelTarget(endpoint.model, replace(endpoint, context_window=window), endpoint.name, window, notes)
 
 
-def _unknown(name: str, folder: Path, nearest: Sequence[str]) -> UserError:
+def _unknown(name: str, world: World, nearest: Sequence[str]) -> UserError:
+    is_upstream = any(upstream.name == name for upstream in known_upstreams(world))
+    instead = f"an upstream is called so: --upstream {name}" if is_upstream else ""
     close = f"nearest: {', '.join(nearest)}" if nearest else ""
     others = "known: `demo`, a .gguf file, what `agentlaunch models search` lists, any name behind --upstream KIND=URL"
-    said = (close, repository_hint(name), others, _suggest(name, folder))
+    said = (instead, close, repository_hint(name), others, _suggest(name, world.folder))
     return UserError("unknown-model", f"unknown model `{name}`", "; ".join(part for part in said if part))
 
 

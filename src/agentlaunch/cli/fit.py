@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from agentlaunch.cli.launch import JsonFlag
+from agentlaunch.cli.launch import JsonFlag, OfflineFlag
 from agentlaunch.cli.machine_options import (
     AgentOption,
     CoresOption,
@@ -43,6 +43,7 @@ def fit(
     cores: CoresOption = None,
     os: OsOption = None,
     simulate: SimulateOption = None,
+    offline: OfflineFlag = False,
     json: JsonFlag = False,
 ) -> None:
     """Show one model on this machine: bytes, speed and the wait for the first answer, at several windows."""
@@ -54,7 +55,8 @@ def fit(
     from agentlaunch.cli.fit_view import fit_data, fit_text
 
     machine = MachineFlags(tuple(gpu or ()), vram, ram, cores, os, simulate)
-    found = fit(FitOrder(model, machine, agent, lean, quant, context, kv), real_world(render.Terminal()))
+    world = real_world(render.Terminal(), offline=offline)
+    found = fit(FitOrder(model, machine, agent, lean, quant, context, kv), world)
     if json:
         render.json_result("fit", fit_data(found))
     else:
