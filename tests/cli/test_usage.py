@@ -15,7 +15,7 @@ from tests.doubles.usage_rows import NOON, row
 from agentlaunch.app.usage import UsageFound, UsageOrder, find_requests, find_usage
 from agentlaunch.cli.amounts import dollars_text, seconds_text, share_text, tokens_text
 from agentlaunch.cli.canvas import Canvas
-from agentlaunch.cli.usage_view import usage_text
+from agentlaunch.cli.usage_view import usage_csv, usage_text
 from agentlaunch.core.metering import Grouping, RequestRecord, UsageSum, total
 from agentlaunch.errors import MachineError, UserError
 from agentlaunch.system.dirs import Dirs, find_dirs, usage_path
@@ -180,6 +180,26 @@ def test_a_folder_whose_name_holds_control_characters_does_nothing_to_the_termin
     text = usage_text(found(Grouping.PROJECT, UsageSum("/home/\x1b[2Jme\r\n", 1, tokens_in=5)), Canvas(80))
     assert "\x1b" not in text
     assert "/home/?[2Jme??" in text
+
+
+@pytest.mark.parametrize(
+    ("key", "cell"),
+    [
+        ("=HYPERLINK(A1)", "'=HYPERLINK(A1)"),
+        ("+1", "'+1"),
+        ("-2+3", "'-2+3"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "'\t=1"),
+        ("  =1", "'  =1"),
+        ("\uff1d1", "'\uff1d1"),
+        ("qwen3-coder=1", "qwen3-coder=1"),
+        ("", ""),
+    ],
+)
+def test_a_name_that_a_spreadsheet_would_compute_is_text_in_csv(key: str, cell: str) -> None:
+    sums = UsageSum(key, 1, tokens_in=5, cost_usd=-1.5)
+    (line,) = csv.DictReader(io.StringIO(usage_csv(found(Grouping.MODEL, sums))))
+    assert (line["model"], line["cost_usd"]) == (cell, "-1.5")
 
 
 def test_where_nothing_was_used_the_command_says_so_and_succeeds(run_command: Run, home: Path) -> None:

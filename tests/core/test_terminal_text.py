@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agentlaunch.core.terminal_text import harmless, harmless_json, one_line
 
 STYLED = "\x1b[1;36mtitle\x1b[0m\n\x1b[2mfaint\x1b[0m\tcell"
-DIRECTION = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+DIRECTION = "\u061c\u2028\u2029\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,8 @@ DIRECTION = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
         ("\x9b31m", "?31m"),  # C1, the same as ESC [
         ("\x1b[8mhidden", "?[8mhidden"),
         ("gpj.\u202egguf", "gpj.?gguf"),
+        ("gpj.\u061cgguf", "gpj.?gguf"),
+        ("one\u2028two\u2029three", "one?two?three"),
         ("\x1b[31mred\x1b[0m", "\x1b[31mred\x1b[0m"),
     ],
 )

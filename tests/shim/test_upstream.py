@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import tracemalloc
 from contextlib import suppress
 from dataclasses import replace
 
+import httpx
 import pytest
 import zstandard
-from tests.shim.doubles import KEY, Cut, Data, Head, ScriptedUpstream, Step
+from tests.shim.doubles import KEY, PATHS, TOKEN, Cut, Data, Head, ScriptedUpstream, Step, shim_before
 
 from agentlaunch.core.addresses import is_loopback
 from agentlaunch.core.endpoint import Endpoint
@@ -211,3 +213,28 @@ def test_without_consent_nothing_is_sent_to_another_machine() -> None:
 
     fault = asyncio.run(run())
     assert (fault.kind, fault.code) == (ErrorKind.PERMISSION, "privacy")
+
+
+QUOTED = json.dumps({"error": {"message": f"not in our table: {KEY}"}}).encode()
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [Head(401, "application/json"), Data(QUOTED)],
+        [Head(), Data(b"data: " + QUOTED + b"\n\n")],
+        [Head(200, "application/json"), Data(QUOTED)],
+    ],
+    ids=["refusal", "stream", "document"],
+)
+@pytest.mark.parametrize("wire", PATHS)
+def test_a_key_that_the_upstream_quotes_never_reaches_the_agent(wire: str, steps: list[Step]) -> None:
+    async def run() -> str:
+        body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], "input": "hi"}
+        async with shim_before([steps, steps]) as (url, _), httpx.AsyncClient(trust_env=False) as client:
+            headers = {"authorization": f"Bearer {TOKEN}"}
+            return (await client.post(url + PATHS[wire], headers=headers, json=body)).text
+
+    said = asyncio.run(run())
+    assert KEY not in said
+    assert "not in our table: [hidden]" in said

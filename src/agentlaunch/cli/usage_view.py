@@ -24,6 +24,7 @@ _BAR = 24
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 _NOTHING_YET = "nothing has been used yet: requests are counted from the first launch on"
 
+_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 REQUEST_KEYS = (
     "time",
     "session",
@@ -173,8 +174,17 @@ def _csv(keys: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, keys, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
     return text.getvalue().rstrip("\n")
+
+
+def _cell(value: object) -> object:
+    """A text that a spreadsheet would compute gets an apostrophe: models are named by servers and by whoever asks.
+
+    The signs are OWASP's ("CSV Injection"), with the wide forms that East Asian versions read as the same.
+    """
+    is_formula = isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA_SIGNS)
+    return f"'{value}" if is_formula else value
 
 
 def _sums_table(found: UsageFound, canvas: Canvas) -> str:

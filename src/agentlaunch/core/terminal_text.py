@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-_COMMANDS = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069"
-"""Controls but tab and line feed (ECMA-48, C0 and C1), and what turns the direction of letters around (UAX 9)."""
+_COMMANDS = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+"""Controls but tab and line feed (ECMA-48, C0 and C1), what turns the direction of letters around (UAX 9), and
+Unicode's own line and paragraph ends, which forge a line of a log as a line feed does."""
 _STYLE = r"(?:0|1|2|4|7|3[0-7]|9[0-7])"
 _OURS = rf"\x1b\[{_STYLE}(?:;{_STYLE})*m"
 """Styles, as cli/canvas.py writes them: visible letters in another colour are all that they can do."""

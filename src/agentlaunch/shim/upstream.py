@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import httpx
@@ -16,6 +16,7 @@ from agentlaunch.core.egress import leak_in
 from agentlaunch.core.endpoint import Endpoint
 from agentlaunch.core.ir import ChatFault, ErrorKind
 from agentlaunch.core.policy import Caps
+from agentlaunch.core.secrets import without_key
 from agentlaunch.shim.unpacking import Damaged, UnknownEncoding, unpack, unpackers
 from agentlaunch.system.outbound import AsyncOutboundTransport, UnusableProxy, certificates
 
@@ -27,6 +28,7 @@ MAX_WHOLE_BYTES = 64 * 2**20
 """The most that an answer may hold which is read whole: errors, and JSON in place of a stream."""
 QUICKLY_SEARCHED_BYTES = 2**19
 """A search takes about 10 ms a megabyte (benchmarks/routing.py)."""
+ERRORS_FROM = 400
 ANTHROPIC_VERSION = "2023-06-01"
 """Required on every request by the Messages API (Anthropic API reference, "Versions"). Not the latest, 2026-10-21: it
 refuses `temperature`, `top_p` and `top_k`, which clients of other wires send. A client's own version goes before it.
@@ -58,9 +60,13 @@ class UpstreamResponse:
     status: int
     headers: Mapping[str, str]
     body: AsyncIterator[bytes]
+    key: str = field(default="", repr=False)
 
     async def read(self) -> bytes:
-        """The whole body. Raises UpstreamFailed, also for one of more than MAX_WHOLE_BYTES."""
+        """The whole body; an error's without the key, which some servers quote.
+
+        Raises UpstreamFailed, also for one of more than MAX_WHOLE_BYTES.
+        """
         pieces: list[bytes] = []
         size_bytes = 0
         async for piece in self.body:
@@ -68,7 +74,10 @@ class UpstreamResponse:
             size_bytes += len(piece)
             if size_bytes > MAX_WHOLE_BYTES:
                 raise UpstreamFailed(ChatFault(ErrorKind.UNAVAILABLE, "the upstream's answer is too big"))
-        return b"".join(pieces)
+        whole = b"".join(pieces)
+        if self.status < ERRORS_FROM:
+            return whole
+        return without_key(whole.decode("latin-1"), self.key).encode("latin-1")
 
 
 class UpstreamClient:
@@ -120,7 +129,7 @@ class UpstreamClient:
             raise UpstreamFailed(_fault(endpoint, error)) from error
         pieces = _pieces(endpoint, response)
         try:
-            yield UpstreamResponse(response.status_code, response.headers, pieces)
+            yield UpstreamResponse(response.status_code, response.headers, pieces, endpoint.key)
         finally:
             await pieces.aclose()
             await response.aclose()

@@ -13,7 +13,8 @@ from agentlaunch.core.endpoint import Endpoint
 from agentlaunch.core.filters import prefix
 from agentlaunch.core.filters.pipeline import FilterChain, answer_filters
 from agentlaunch.core.filters.schema_for_engine import for_engine
-from agentlaunch.core.ir import ChatEvent, ChatFault, ChatRequest, ErrorKind, Usage
+from agentlaunch.core.ir import ChatEvent, ChatFault, ChatRequest, ErrorKind, Failed, Usage
+from agentlaunch.core.secrets import without_key
 from agentlaunch.core.wire.base import Wire
 from agentlaunch.core.wire.options import wire_for_call
 from agentlaunch.shim.counting import TokenCounter
@@ -80,15 +81,21 @@ class UpstreamCall:
         """What an arrival of this call says; none for those that are not the upstream's."""
         match arrival:
             case Piece(data):
-                return self.translation.feed(data)
+                said = self.translation.feed(data)
             case Ended(fault):
-                return self.translation.finish(fault)
+                said = self.translation.finish(fault)
             case Whole(body):
-                return self.translation.whole(body)
+                said = self.translation.whole(body)
             case Refused(fault):
-                return self.translation.refused(fault)
+                said = self.translation.refused(fault)
             case _:
-                return []
+                said = []
+        return [self._kept_secret(event) if isinstance(event, Failed) else event for event in said]
+
+    def _kept_secret(self, failed: Failed) -> Failed:
+        """An error inside a stream may quote the key, too."""
+        message = without_key(failed.fault.message, self.endpoint.key)
+        return Failed(msgspec.structs.replace(failed.fault, message=message))
 
 
 def prepare_call(request: ChatRequest, session: Session, endpoint: Endpoint, making: CallMaking) -> UpstreamCall:
