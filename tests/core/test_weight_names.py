@@ -14,6 +14,7 @@ from agentlaunch.core.weight_names import (
     WeightSet,
     choose_set,
     is_weights,
+    ollama_page,
     parse_reference,
     quant_of,
     same_quant,
@@ -38,6 +39,23 @@ def file(name: str, size: int = 1) -> RepositoryFile:
         ("hf.co/me/Tiny-GGUF:Q8_0", HubReference("me/Tiny-GGUF", "Q8_0")),
         ("https://huggingface.co/me/Tiny-GGUF/", HubReference("me/Tiny-GGUF")),
         ("https://huggingface.co/me/Tiny-GGUF/tree/main", HubReference("me/Tiny-GGUF")),
+        (" hf:me/Tiny-GGUF ", HubReference("me/Tiny-GGUF")),
+        ("http://www.huggingface.co/me/Tiny-GGUF", HubReference("me/Tiny-GGUF")),
+        ("https://hf-mirror.com/me/Tiny-GGUF?show_file_info=x.gguf#files", HubReference("me/Tiny-GGUF")),
+        (
+            "https://huggingface.co/me/Tiny-GGUF/resolve/main/Tiny-Q8_0.gguf?download=true",
+            HubReference("me/Tiny-GGUF", "Q8_0"),
+        ),
+        (
+            "https://huggingface.co/me/Tiny-GGUF/blob/main/UD-Q4_K_XL/Tiny-UD-Q4_K_XL-00001-of-00002.gguf",
+            HubReference("me/Tiny-GGUF", "UD-Q4_K_XL"),
+        ),
+        ("https://huggingface.co/me/Tiny-GGUF/blob/main/mmproj-F16.gguf", HubReference("me/Tiny-GGUF")),
+        ("https://huggingface.co/me/Tiny-GGUF/blob/main/README.md", HubReference("me/Tiny-GGUF")),
+        ("hf:me/Tiny-GGUF/Tiny-Q5_K_M.gguf", HubReference("me/Tiny-GGUF", "Q5_K_M")),
+        ("hf:me/Tiny-GGUF:Tiny-Q5_K_M.gguf", HubReference("me/Tiny-GGUF", "Q5_K_M")),
+        ("hf:me/Tiny-GGUF:Q5_K_M.gguf", HubReference("me/Tiny-GGUF", "Q5_K_M")),
+        ("hf:me/Tiny-GGUF:tiny.gguf", HubReference("me/Tiny-GGUF")),
         ("me/Tiny-GGUF", None),
         ("hf:Tiny", None),
         ("hf:", None),
@@ -173,3 +191,25 @@ def test_sixteen_bits_are_of_two_kinds() -> None:
 def test_any_repository_gives_an_answer(names: list[str], quant: str) -> None:
     found = choose_set(weight_sets(map(file, names)), quant)
     assert not isinstance(found, WeightSet) or set(found.files) <= set(map(file, names))
+
+
+@pytest.mark.parametrize(
+    ("name", "tag"),
+    [
+        ("https://ollama.com/library/qwen3:8b", "qwen3:8b"),
+        ("ollama.com/library/qwen3", "qwen3"),
+        ("https://ollama.com/me/tiny:latest/", "me/tiny:latest"),
+        ("https://ollama.com/library/../../etc", ""),
+        ("https://ollama.com.evil.example/library/qwen3", ""),
+        ("https://ollama.com/", ""),
+        ("qwen3:8b", ""),
+    ],
+)
+def test_a_page_of_ollamas_library_names_a_tag(name: str, tag: str) -> None:
+    assert ollama_page(name) == tag
+
+
+@pytest.mark.parametrize("name", ["._Tiny-Q4_K_M.gguf", "Q4/._Tiny-Q4_K_M-00001-of-00002.gguf"])
+def test_what_macos_lays_beside_a_file_on_exfat_is_no_model(name: str) -> None:
+    assert not is_weights(name)
+    assert is_weights(name.replace("._", ""))

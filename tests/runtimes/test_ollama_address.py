@@ -40,6 +40,9 @@ LOCAL = "http://127.0.0.1:11434"
         ("https://Ollama.Example.com", "https://ollama.example.com:443", ""),
         ("HTTPS://box.example/ollama/", "https://box.example:443/ollama", ""),
         ("http://127.0.0.1:80/ollama", "http://127.0.0.1:80/ollama", ""),
+        ("http://127.0.0.1:11434/v1/", LOCAL, "127.0.0.1:11434"),
+        ("127.0.0.1:11434/api", LOCAL, "127.0.0.1:11434"),
+        ("https://box.example/ollama/v1", "https://box.example:443/ollama", ""),
     ],
 )
 def test_an_address_is_read_as_ollama_reads_it(typed: str, url: str, bind: str) -> None:

@@ -19,7 +19,7 @@ from agentlaunch.errors import MachineError, RemoteError
 from agentlaunch.runtimes.ollama_address import parse_address
 from agentlaunch.runtimes.ollama_control import OllamaControl
 from agentlaunch.shim.upstream import UpstreamClient, UpstreamFailed
-from agentlaunch.system.outbound import UnusableProxy, certificates, usable_proxy
+from agentlaunch.system.proxies import UnusableProxyError, certificates, usable_proxy
 from agentlaunch.upstreams.kind import load_kind
 from agentlaunch.upstreams.survey import Reach, Unlisted, ask_models
 from agentlaunch.weights.hub_settings import HubSettings
@@ -114,7 +114,7 @@ def test_a_proxy_that_cannot_be_used_is_told_without_its_password(set_only: Set,
 
 
 def test_a_socks_proxy_says_which_package_it_needs() -> None:
-    with pytest.raises(UnusableProxy) as told:
+    with pytest.raises(UnusableProxyError) as told:
         usable_proxy(FAR, ProxySettings({"all": "socks5://user:pass@127.0.0.1:9"}))
     assert str(told.value) == SOCKS
 

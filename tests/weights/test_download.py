@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import threading
 from pathlib import Path
 
@@ -313,3 +314,16 @@ def test_tidying_leaves_what_is_in_use(double: HuggingFaceDouble, settings: HubS
     )
     assert scan_cache_dir(settings.cache).warnings == []
     assert hf_hub_download(REPOSITORY, NAME, cache_dir=settings.cache, local_files_only=True) == str(path)
+
+
+def test_a_model_that_is_whole_in_a_cache_that_may_only_be_read_is_taken_from_it(
+    double: HuggingFaceDouble, settings: HubSettings, fetch_files: Fetch
+) -> None:
+    (path,), _ = fetch_files()
+    shutil.rmtree(settings.cache / ".locks")
+    (settings.cache / ".locks").write_bytes(b"no folder can be made here, as on a disk that may only be read")
+    reference = settings.cache / "models--maker--Tiny-GGUF" / "refs" / "main"
+    reference.unlink()
+    reference.mkdir()
+    assert fetch_files() == ((path,), [Progress("fetching", len(CONTENT), len(CONTENT))])
+    assert len(double.transfers) == 1

@@ -169,3 +169,11 @@ def test_without_the_package_the_command_that_installs_it_is_named(
     error = failure(REPOSITORY, settings)
     assert (type(error), error.code) == (MachineError, "hub-missing")
     assert error.hint.startswith("pip install 'agentlaunch[hf]'")
+
+
+def test_files_that_are_no_weights_may_have_any_name(double: HuggingFaceDouble, settings: HubSettings) -> None:
+    double.repositories[REPOSITORY]["assets/what?: a *.png"] = b"a picture"
+    assert [file.name for file in list_repository(REPOSITORY, settings).files] == [
+        "Tiny-Q4_K_M.gguf",
+        "mmproj-F16.gguf",
+    ]

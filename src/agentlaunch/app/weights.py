@@ -19,6 +19,7 @@ from agentlaunch.core.weight_names import (
     NoSuchQuant,
     WeightSet,
     choose_set,
+    ollama_page,
     parse_reference,
     same_quant,
     weight_sets,
@@ -80,8 +81,9 @@ def pull(order: PullOrder, world: World, on_progress: OnProgress) -> Pulled:
     reference = parse_reference(order.name)
     if order.name == "demo":
         return _demo(order, world)
-    if order.through == "ollama":
-        return _through_ollama(_ollama_tag(order.name), order, world, on_progress)
+    page = ollama_page(order.name)
+    if order.through == "ollama" or page:
+        return _through_ollama(page or _ollama_tag(order.name), order, world, on_progress)
     if reference is not None:
         wanted = replace(reference, quant=order.quant or reference.quant)
         return _from_hub(wanted, None, order, world, on_progress)

@@ -10,7 +10,10 @@ _PART = re.compile(r"^(?P<base>.+?)[-.](?P<number>\d{5})-of-(?P<count>\d{5})$")
 _QUANT = re.compile(r"(?:^|[-._])((?:UD-)?(?:I?Q\d\w*|TQ\d_\d|MXFP4(?:_MOE)?|BF16|F16|F32|FP16))$", re.IGNORECASE)
 _NOT_WEIGHTS = re.compile(r"(?:^|[-._/])(?:mmproj|imatrix|draft|lora|adapter|mtp|vocab)(?:[-._/]|$)", re.IGNORECASE)
 """Files that go with a model and are none: image encoders, calibration data, draft models (report B309)."""
-_HOSTS = ("hf:", "hf.co/", "https://hf.co/", "https://huggingface.co/", "huggingface.co/")
+_HOSTS = ("hf:", "hf.co/", "huggingface.co/", "hf-mirror.com/")
+_OLLAMA_PAGE = re.compile(
+    r"(?:https?://)?(?:www\.)?ollama\.com/(?:library/)?(?P<tag>[\w.-]+(?:/[\w.-]+)?(?::[\w.-]+)?)/?"
+)
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 PREFERRED_QUANTS = (
@@ -72,14 +75,35 @@ class Incomplete:
 
 
 def parse_reference(name: str) -> HubReference | None:
-    """The reference in `name`; None where it is another kind of name. A page's address in a browser is one too."""
-    prefix = next((host for host in _HOSTS if name.lower().startswith(host)), None)
+    """The reference in `name`; None where it is another kind of name. A page's address in a browser is one too.
+
+    A file that is named, by its page's address or behind the colon, means its quantisation.
+    """
+    plain = re.sub(r"^https?://(?:www\.)?", "", name.strip(), flags=re.IGNORECASE)
+    prefix = next((host for host in _HOSTS if plain.lower().startswith(host)), None)
     if prefix is None:
         return None
-    rest = name[len(prefix) :].strip().strip("/")
+    rest = re.split(r"[?#]", plain[len(prefix) :].strip())[0].strip("/")
     path, _, quant = rest.partition(":")
-    repository = "/".join(path.split("/")[:2])
-    return HubReference(repository, quant.strip()) if _REPOSITORY.fullmatch(repository) else None
+    parts = path.split("/")
+    repository, file = "/".join(parts[:2]), parts[-1] if len(parts) > 2 else ""
+    if not _REPOSITORY.fullmatch(repository):
+        return None
+    return HubReference(repository, _quant_meant(quant.strip()) or _quant_meant(file, is_file=True))
+
+
+def ollama_page(name: str) -> str:
+    """The tag whose page in Ollama's library `name` is the address of; empty where it is none."""
+    found = _OLLAMA_PAGE.fullmatch(name.strip())
+    return "" if found is None else found["tag"]
+
+
+def _quant_meant(text: str, *, is_file: bool = False) -> str:
+    """A quantisation as it is typed, or that of the file that is named in its place."""
+    if not text.lower().endswith(".gguf"):
+        return "" if is_file else text
+    stem = text[: -len(".gguf")]
+    return quant_of(stem) if is_weights(text) else ""
 
 
 def split_part(stem: str) -> tuple[str, int, int]:
@@ -101,7 +125,8 @@ def without_quant(stem: str) -> str:
 
 def is_weights(name: str) -> bool:
     """Whether a file of this name holds a model."""
-    return name.lower().endswith(".gguf") and _NOT_WEIGHTS.search(name) is None
+    is_shadow = name.rpartition("/")[2].startswith("._")  # macOS keeps its attributes so where a disk cannot (exFAT)
+    return name.lower().endswith(".gguf") and not is_shadow and _NOT_WEIGHTS.search(name) is None
 
 
 def weight_sets(files: Iterable[RepositoryFile]) -> tuple[WeightSet | Incomplete, ...]:

@@ -15,6 +15,8 @@ from agentlaunch.errors import UserError
 DEFAULT_PORT = 11434
 _SCHEME_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?")
+_API_PATH = re.compile(r"/(?:v1|api)$")
+"""What users copy along from an OpenAI client's base URL or Ollama's documentation; Ollama's own API lies beside it."""
 _PATH = re.compile(r"(/[A-Za-z0-9._~%!$&'()*+,;=:@-]*)*")
 
 
@@ -71,7 +73,7 @@ def parse_address(text: str, token: str = "") -> OllamaAddress:
     authority, slash, path = rest.partition("/")
     login, at, place = authority.rpartition("@")
     parts = _host_and_port(place, port)
-    path = f"{slash}{path}".rstrip("/")
+    path = _API_PATH.sub("", f"{slash}{path}".rstrip("/"))
     if parts is None or not port or not _PATH.fullmatch(path):
         raise UserError(
             "bad-ollama-host",

@@ -167,7 +167,8 @@ class OllamaControl:
     async def _within(self, limit_s: float) -> AsyncIterator[None]:
         import httpx
 
-        from agentlaunch.system.outbound import PROXY_HINT, UnusableProxy
+        from agentlaunch.system.outbound import OutboundProxyError
+        from agentlaunch.system.proxies import PROXY_HINT
 
         url = self.address.base_url
         try:
@@ -178,7 +179,7 @@ class OllamaControl:
             raise self._blame("ollama-wedged", what, "restart it, then again; `ollama ps` should answer") from error
         except ConnectionError as error:
             raise self._server_error("cannot be reached") from error
-        except UnusableProxy as error:
+        except OutboundProxyError as error:
             raise MachineError("bad-proxy", f"the Ollama at `{url}` cannot be asked: {error}", PROXY_HINT) from error
         except httpx.HTTPError as error:
             raise self._server_error("broke the connection off") from error

@@ -73,6 +73,33 @@ _REASONS: tuple[tuple[re.Pattern[str], Callable[[str, str], AgentlaunchError]], 
         ),
     ),
     (
+        re.compile(r"x509|certificate", re.IGNORECASE),
+        lambda name, said: RemoteError(
+            "pull-failed",
+            f"the server that gives `{name}` shows a certificate that Ollama does not know: {said}",
+            "a company's proxy does so: add its certificate to the system's, then restart Ollama",
+        ),
+    ),
+    (
+        re.compile(
+            r"no such host|server misbehaving|dial tcp|proxyconnect|proxy authentication|i/o timeout|unreachable",
+            re.IGNORECASE,
+        ),
+        lambda name, said: RemoteError(
+            "pull-failed",
+            f"Ollama cannot reach the server that gives `{name}`: {said}",
+            "is this machine online? HTTPS_PROXY counts where `ollama serve` was started; then: ollama pull " + name,
+        ),
+    ),
+    (
+        re.compile(r"permission denied|access is denied|read-only file system", re.IGNORECASE),
+        lambda name, said: MachineError(
+            "ollama-not-writable",
+            f"Ollama may not write `{name}` where it keeps its models: {said}",
+            "give that folder to the user that runs Ollama, or set OLLAMA_MODELS for `ollama serve`",
+        ),
+    ),
+    (
         re.compile(r"file does not exist|not found|invalid model name|manifest unknown", re.IGNORECASE),
         lambda name, said: UserError(
             "unknown-model", f"Ollama's library has no `{name}`: {said}", "look for it: https://ollama.com/search"

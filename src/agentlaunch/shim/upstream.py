@@ -18,7 +18,8 @@ from agentlaunch.core.ir import ChatFault, ErrorKind
 from agentlaunch.core.policy import Caps
 from agentlaunch.core.secrets import without_key
 from agentlaunch.shim.unpacking import Damaged, UnknownEncoding, unpack, unpackers
-from agentlaunch.system.outbound import AsyncOutboundTransport, UnusableProxy, certificates
+from agentlaunch.system.outbound import AsyncOutboundTransport, OutboundProxyError
+from agentlaunch.system.proxies import certificates
 
 CONNECT_TIMEOUT_S = 5.0
 WRITE_TIMEOUT_S = 60.0
@@ -235,7 +236,7 @@ def _fault(endpoint: Endpoint, error: httpx.HTTPError) -> ChatFault:
             reason = "cannot be reached: is it running?"
         case httpx.ReadError() | httpx.WriteError() | httpx.RemoteProtocolError():
             reason = "closed the connection before its answer was whole"
-        case UnusableProxy():
+        case OutboundProxyError():
             reason = f"cannot be asked: {error}"
         case httpx.ProxyError():
             reason = "cannot be reached through the proxy: look at HTTPS_PROXY and ALL_PROXY"

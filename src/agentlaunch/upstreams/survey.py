@@ -10,7 +10,7 @@ from typing import TypeAlias
 import httpx
 import msgspec
 
-from agentlaunch.system.outbound import OutboundTransport, UnusableProxy
+from agentlaunch.system.outbound import OutboundProxyError, OutboundTransport
 from agentlaunch.upstreams.kind import UpstreamKind
 from agentlaunch.upstreams.listing import Listing, ModelFacts
 
@@ -67,7 +67,7 @@ def _ask(client: httpx.Client, url: str, headers: Mapping[str, str], listing: Li
             body = _read(response)
     except httpx.TimeoutException:
         return Unlisted(Reach.SILENT, f"did not answer within {SILENCE_S:.0f} s")
-    except UnusableProxy as error:
+    except OutboundProxyError as error:
         return Unlisted(Reach.SILENT, f"cannot be asked: {error}")
     except httpx.ProxyError:
         return Unlisted(Reach.SILENT, "cannot be reached through the proxy: look at HTTPS_PROXY and ALL_PROXY")

@@ -16,7 +16,7 @@ import httpx
 from agentlaunch.core.weight_names import RepositoryFile
 from agentlaunch.errors import MachineError, RemoteError
 from agentlaunch.system.locks import FileLock
-from agentlaunch.system.outbound import OutboundTransport, UnusableProxy
+from agentlaunch.system.outbound import OutboundProxyError, OutboundTransport
 from agentlaunch.weights import hub_cache
 from agentlaunch.weights.hub_cache import CachePlace, cache_place
 from agentlaunch.weights.hugging_face import (
@@ -128,6 +128,10 @@ def check_room(order: FetchOrder) -> None:
 
 def _ensure(file: RepositoryFile, place: CachePlace, order: FetchOrder, line: _Line) -> None:
     """One file, by us or by the other process that has begun; the lock is the one that huggingface_hub takes, too."""
+    if place.is_entered:  # also in a cache that may only be read
+        with suppress(MachineError):
+            hub_cache.enter(place, REVISION, order.listing.commit)
+        return
     hub_cache.prepare(place)
     lock = FileLock(place.lock)
     while not lock.acquire():
@@ -195,7 +199,7 @@ def _stream_once(file: RepositoryFile, sink: Sink, order: FetchOrder, line: _Lin
                     raise _wrong_length(file, order)
                 sink.write(chunk)
                 line.tally.tell("fetching", sink.size_bytes)
-    except UnusableProxy as error:
+    except OutboundProxyError as error:
         raise unreachable(order.settings.endpoint, error) from error
     except (httpx.TransportError, httpx.TooManyRedirects) as error:
         return " ".join(str(error).split())[:120] or type(error).__name__

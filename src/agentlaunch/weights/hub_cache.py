@@ -37,6 +37,11 @@ class CachePlace:
         return any(_size(path) == self.size_bytes for path in (self.blob, self.pointer))
 
     @property
+    def is_entered(self) -> bool:
+        """Whether the snapshot has it whole under its name, so that nothing is to be written."""
+        return _size(self.pointer) == self.size_bytes
+
+    @property
     def fetched_bytes(self) -> int:
         """How many bytes are here already."""
         return self.size_bytes if self.is_whole else min(_size(self.partial) or 0, self.size_bytes)

@@ -78,11 +78,11 @@ def _go_our_way(endpoint: str, http_library: str) -> None:
     """
     import huggingface_hub
 
-    from agentlaunch.system.outbound import UnusableProxy, certificates, machine_proxies, usable_proxy
+    from agentlaunch.system.proxies import UnusableProxyError, certificates, machine_proxies, usable_proxy
 
     try:
         proxy = usable_proxy(endpoint, machine_proxies()) or None
-    except UnusableProxy as error:
+    except UnusableProxyError as error:
         raise unreachable(endpoint, error) from error
     set_factory = getattr(huggingface_hub, "set_client_factory", None)
     if set_factory is None:
@@ -158,11 +158,11 @@ def offline(what: str) -> RemoteError:
 
 def unreachable(endpoint: str, error: Exception) -> RemoteError:
     """Nobody answers."""
-    from agentlaunch.system.outbound import PROXY_HINT, UnusableProxy
+    from agentlaunch.system.proxies import PROXY_HINT, UnusableProxyError
 
     words = " ".join(str(error).split())[:160]
     hint = "is this machine online? A proxy is told by HTTPS_PROXY, a mirror by HF_ENDPOINT"
-    if isinstance(error, UnusableProxy):
+    if isinstance(error, UnusableProxyError) or isinstance(error.__cause__, UnusableProxyError):
         hint = PROXY_HINT
     return RemoteError("hub-unreachable", f"cannot reach `{endpoint}`: {words or type(error).__name__}", hint)
 
@@ -187,10 +187,13 @@ def _commit(info: ModelInfo, settings: HubSettings) -> str:
 
 
 def _files(info: ModelInfo, settings: HubSettings) -> Iterator[RepositoryFile]:
-    """The files that are kept with a digest; a name that leads out of its folder is an attack."""
+    """The GGUF files that are kept with a digest; a name of one that leads out of its folder is an attack.
+
+    What else lies there may have any name, such as `assets/what?.png`.
+    """
     for sibling in info.siblings or ():
         lfs = sibling.lfs
-        if lfs is None or not isinstance(sibling.size, int):
+        if lfs is None or not isinstance(sibling.size, int) or not sibling.rfilename.lower().endswith(".gguf"):
             continue
         parts = sibling.rfilename.split("/")
         safe = all(part.strip(". ") for part in parts) and not re.search(r'[\\:*?"<>|\x00-\x1f]', sibling.rfilename)

@@ -14,8 +14,8 @@ from agentlaunch.weights.hub_cache import not_writable
 from agentlaunch.weights.progress import size_text
 
 _BLOCK_BYTES = 4 << 20
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-"""No room on the disk, in the quota, or in a file of this process (RLIMIT_FSIZE)."""
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+"""No room on the disk, or in the quota."""
 
 
 class Sink:
@@ -73,6 +73,13 @@ class Sink:
             self._handle = -1
 
     def _failed(self, error: OSError) -> MachineError:
+        if error.errno == errno.EFBIG:  # FAT32 ends at 4 GiB a file, RLIMIT_FSIZE where it is set
+            return MachineError(
+                "file-too-large",
+                f"`{self._path.parent}` takes no file of more than {size_text(self.size_bytes)}: the disk's format"
+                " (FAT32) or `ulimit -f` forbids it",
+                "keep weights on another disk (exFAT, NTFS, APFS, ext4): export HF_HUB_CACHE=/PATH/TO/FOLDER",
+            )
         if error.errno not in _FULL:
             return not_writable(self._path.parent, error)
         return MachineError(
