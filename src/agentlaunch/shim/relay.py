@@ -25,6 +25,7 @@ from agentlaunch.shim.counting import TokenCounter
 from agentlaunch.shim.engine_return import EngineLost, Reach, engine_back, engine_fault
 from agentlaunch.shim.engine_turns import EngineTurns
 from agentlaunch.shim.inbox import Arrival, ClientGone, Ended, Inbox, Piece, Refused, RunningInboxes, Silence
+from agentlaunch.shim.openings import Openings
 from agentlaunch.shim.overflow_streaks import OverflowStreaks, Streak
 from agentlaunch.shim.router import Routed, Router
 from agentlaunch.shim.session import Session
@@ -72,10 +73,11 @@ class RelayOptions:
     wire_named: Callable[[str], Wire] = load_wire
     counter: TokenCounter | None = None
     silence_s: float = SILENCE_S
+    openings: Openings = field(default_factory=Openings)
 
     def making(self) -> CallMaking:
         """What calls are made with."""
-        return CallMaking(self.lower, self.turns, self.wire_named, self.counter)
+        return CallMaking(self.lower, self.turns, self.wire_named, self.counter, self.openings)
 
 
 @dataclass(frozen=True)

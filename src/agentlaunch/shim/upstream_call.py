@@ -20,6 +20,7 @@ from agentlaunch.core.wire.options import wire_for_call
 from agentlaunch.shim.counting import TokenCounter
 from agentlaunch.shim.engine_turns import EngineTurns, Turn, UsageTap
 from agentlaunch.shim.inbox import Arrival, Ended, Inbox, Outcome, Piece, Refused, Whole
+from agentlaunch.shim.openings import Openings
 from agentlaunch.shim.session import Session
 from agentlaunch.shim.translation import EventFilter, Translation
 from agentlaunch.shim.upstream import UpstreamClient, UpstreamFailed, UpstreamResponse
@@ -55,6 +56,7 @@ class CallMaking:
     turns: EngineTurns
     wire_named: Callable[[str], Wire]
     counter: TokenCounter | None = None
+    openings: Openings = field(default_factory=Openings)
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,8 @@ def prepare_call(request: ChatRequest, session: Session, endpoint: Endpoint, mak
     wire = wire_for_call(upstream_wire, endpoint, asked)
     turn = making.turns.turn(asked, endpoint, wire.encode_request, session)
     expected = _expectation(outgoing, endpoint, making.counter)
-    mending = FilterChain(answer_filters(outgoing, expected), forms.restore())
+    opened = making.openings.filter(endpoint, is_streamed=request.stream)
+    mending = FilterChain(answer_filters(outgoing, expected, opened), forms.restore())
     observed = turn.observing(_learning(outgoing, endpoint, making.counter, mending))
     return UpstreamCall(
         endpoint,

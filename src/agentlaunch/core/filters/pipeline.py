@@ -12,6 +12,7 @@ from agentlaunch.core.filters.call_ids import FreshCallIds
 from agentlaunch.core.filters.calls import CallMender
 from agentlaunch.core.filters.empty_answer import EmptyAnswerGuard
 from agentlaunch.core.filters.offered import OfferedTools
+from agentlaunch.core.filters.opened_thinking import OpenedThinking
 from agentlaunch.core.filters.parser_failures import ParserFailures
 from agentlaunch.core.filters.repeats import RepeatGuard, RunawayNote
 from agentlaunch.core.filters.silent_truncation import SilentTruncation
@@ -41,10 +42,13 @@ class AnswerFilter(EventFilter, Protocol):
         ...
 
 
-def answer_filters(request: ChatRequest, expected: Expectation | None = None) -> list[AnswerFilter]:
+def answer_filters(
+    request: ChatRequest, expected: Expectation | None = None, opened: OpenedThinking | None = None
+) -> list[AnswerFilter]:
     """The filters for one answer to `request`, which is the lowered one with the client's own schemas.
 
-    `expected` is what the prompt should count, for a wire that does not look itself whether it was cut.
+    `expected` is what the prompt should count, for a wire that does not look itself whether it was cut. `opened` looks
+    for reasoning that began in the prompt.
 
     They stand before the restorer of `tool_forms`. What the engine's parser gave up is saved first, runaways are
     looked for in what the upstream sends, reasoning is split off before calls are looked for, and arguments and ids
@@ -52,7 +56,12 @@ def answer_filters(request: ChatRequest, expected: Expectation | None = None) ->
     """
     guard = RepeatGuard()
     offered = OfferedTools(request.tools)
-    filters: list[AnswerFilter] = [ParserFailures(request, offered), guard, ThinkSplitter()]
+    filters: list[AnswerFilter] = [
+        ParserFailures(request, offered),
+        guard,
+        *([opened] if opened else []),
+        ThinkSplitter(),
+    ]
     if offered and not (request.tool_choice is not None and request.tool_choice.mode == "none"):
         filters += [TextCalls(request, offered), CallMender(request, offered)]
     first = [SilentTruncation(expected)] if expected is not None and expected.may_be_cut else []
