@@ -18,7 +18,6 @@ from agentlaunch.core.ir import (
     Started,
     TextDelta,
     ThinkingDelta,
-    UsageReport,
 )
 
 DELTAS_A_PING = 32
@@ -88,7 +87,7 @@ class OpenedThinking:
                 yield event
             case TextDelta(text):
                 yield from self._watched(text, event)
-            case Ping() | Started() | UsageReport():
+            case Ping() | Started():
                 yield event
             case _:
                 yield from self._released()

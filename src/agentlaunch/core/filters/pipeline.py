@@ -18,6 +18,7 @@ from agentlaunch.core.filters.repeats import RepeatGuard, RunawayNote
 from agentlaunch.core.filters.silent_truncation import SilentTruncation
 from agentlaunch.core.filters.think import ThinkSplitter
 from agentlaunch.core.filters.tool_calls import TextCalls
+from agentlaunch.core.filters.turn_ends import TurnEnds
 from agentlaunch.core.ir import ChatEvent, ChatRequest, Failed, Finished
 
 
@@ -59,6 +60,7 @@ def answer_filters(
     filters: list[AnswerFilter] = [
         ParserFailures(request, offered),
         guard,
+        TurnEnds(),
         *([opened] if opened else []),
         ThinkSplitter(),
     ]
