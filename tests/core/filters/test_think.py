@@ -69,6 +69,27 @@ SPLIT: list[tuple[str, Outcome]] = [
         Outcome("Hello", (("bash", {"command": "ls"}),), "One."),
     ),
     ('commentary to=functions.bash{"command": "ls"}', Outcome("", (("bash", {"command": "ls"}),))),
+    ('commentary to=bash <|constrain|>json<|message|>{"command": "ls"}', Outcome("", (("bash", {"command": "ls"}),))),
+    (
+        'analysisOne.assistantanalysis to=functions.bash code{"command": "ls"}',
+        Outcome("", (("bash", {"command": "ls"}),), "One."),
+    ),
+    (
+        '<|channel|>analysis to=functions.bash code<|message|>{"command": "ls"}<|call|>',
+        Outcome("", (("bash", {"command": "ls"}),)),
+    ),
+    (
+        '<|channel|>commentary to=functions.bash <|constrain|>json{"command": "ls"}<|call|>',
+        Outcome("", (("bash", {"command": "ls"}),)),
+    ),
+    (
+        ' to=functions.bash<|channel|>commentary json<|message|>{"command": "ls"}<|call|>',
+        Outcome("", (("bash", {"command": "ls"}),)),
+    ),
+    (
+        'assistant to=functions.bash<|channel|>commentary<|message|>{"command": "ls"}<|call|>',
+        Outcome("", (("bash", {"command": "ls"}),)),
+    ),
     (" analysisWe need it.assistantfinalHello", Outcome(" Hello", (), "We need it.", END)),
     (
         "analysisOne.assistantcommentary to=functions.bash is the way" + " x" * 200 + "assistantfinalHello",
@@ -100,6 +121,9 @@ TEXT = [
     "an",
     "commentary to=functions.bash is a recipient",
     "commentary to=functions." + "x" * 400,
+    "to=functions.bash<|channel|>" + "x" * 400,
+    "assistant to=functions.bash <b>bold</b>",
+    "to be",
     "Here is analysisWe and assistantfinal",
     "<|end|> and <|call|> are tokens",
     "<|start|>assistant" + " and so on" * 40,
@@ -116,6 +140,12 @@ TEXT = [
 @pytest.mark.parametrize("text", TEXT)
 def test_text_that_speaks_of_reasoning_is_text(text: str, size: int) -> None:
     assert visible(filtered(cut(text, size))[0]) == text
+
+
+def test_a_call_in_a_channel_that_was_told_as_reasoning_is_a_call_when_there_is_nothing_else() -> None:
+    text = 'So. <|start|>assistant<|channel|>commentary to=functions.bash <|constrain|>json<|message|>{"command": "ls"}'
+    assert outcome(ThinkingDelta(f"{text}<|call|>")).calls == (("bash", {"command": "ls"}),)
+    assert outcome(ThinkingDelta("to=<|channel|>final<|message|>")).calls == ()
 
 
 @pytest.mark.report("B149")

@@ -43,7 +43,11 @@ _HEADERS = ("<|start|>", "<|channel|>")
 """gpt-oss begins every message with one of these and a header up to `<|message|>` (OpenAI's harmony format)."""
 
 _ENDS = ("<|end|>", "<|call|>", "<|return|>")
-_HEADER = re.compile(r"(?:<\|start\|>[^<]*)?(?:<\|channel\|>([^<]*))?(?:<\|constrain\|>[^<]*)*<\|message\|>")
+_HEADER = re.compile(
+    r"(?:<\|start\|>[^<]*)?(?:<\|channel\|>([^<]*))?(?:<\|constrain\|>[^<]*)*<\|message\|>"
+    r"|(?:<\|start\|>[^<{]*)?<\|channel\|>([^<{]*to=[^<{]*)(?:<\|constrain\|>[^<{]*)*(?=\{)"
+)
+"""The second form lacks its last token: gpt-oss goes from the recipient straight to the arguments."""
 _RECIPIENT = re.compile(r"to=([\w.:-]+)")
 _BUILT_IN = ("python", "browser", "container", "assistant", "user", "all")
 """Recipients that are no functions: what gpt-oss was trained with, which no agent offers."""
@@ -51,11 +55,16 @@ _BUILT_IN = ("python", "browser", "container", "assistant", "user", "all")
 _LONGEST_HEADER = 300
 
 _BARE_THOUGHT = re.compile(r"analysis(?=[A-Z\"'])")
-_BARE_CALL = "commentary to=functions."
-_BARE_ENDS = ("assistantfinal", "assistantanalysis", "assistantcommentary to=functions.", "assistantcommentary")
+_BARE_CALL = "commentary to="
+_BARE_ENDS = (
+    *("assistantfinal", "assistantanalysis to=", "assistantanalysis", "assistantcommentary to=", "assistantcommentary"),
+)
 """The same channels when a server has dropped the special tokens (field report B147)."""
 
-_BARE_CALL_HEAD = re.compile(r"([\w.:-]+)\s*(?:json|code)?\s*(?=\{)")
+_BARE_CALL_HEAD = re.compile(r"([\w.:-]+)\s*(?:<\|constrain\|>)?\s*(?:json|code)?\s*(?:<\|message\|>)?\s*(?=\{)")
+_ROLE_RECIPIENT = re.compile(r"(?:assistant\s*)?to=[\w.:-]+\s*(?=<\|)")
+"""The prompt ends with `<|start|>assistant`, so an answer may begin with the recipient (llama.cpp #15181)."""
+_ROLE_RECIPIENT_BEGUN = re.compile(r"(?:assistant\s*)?to=[\w.:-]*\s*<?\Z")
 
 
 class _Kind(Enum):
@@ -258,7 +267,7 @@ class ThinkSplitter:
         recipient = _RECIPIENT.search(header[0])
         if recipient is not None and not recipient[1].startswith(_BUILT_IN):
             self._open_call(recipient[1], told, _IN_CHANNEL)
-        elif recipient is not None or (header[1] or "").strip().startswith("analysis"):
+        elif recipient is not None or (header[1] or header[2] or "").strip().startswith("analysis"):
             self._open(_Kind.THINKING, _IN_CHANNEL)
         else:
             self._open(_Kind.TEXT, _IN_CHANNEL)
@@ -274,9 +283,11 @@ class ThinkSplitter:
             return start
         begin = len(text) - len(text[start:].lstrip())
         rest = text[begin:]
-        if not final and (_BARE_CALL.startswith(rest) or rest == "analysis"[: len(rest)]):
+        if not final and _is_bare_begun(rest):
             self._rest = text[start:]
             return None
+        if _ROLE_RECIPIENT.match(rest):
+            return self._role_recipient(text, start, begin, told, final=final)
         thought = _BARE_THOUGHT.match(rest)
         if thought is not None:
             self._tell(text[start:begin], told)
@@ -289,10 +300,24 @@ class ThinkSplitter:
         self._is_first = False
         return start
 
+    def _role_recipient(self, text: str, start: int, begin: int, told: list[ChatEvent], *, final: bool) -> int | None:
+        """The recipient stands where the role does, whose token was in the prompt."""
+        header = _HEADER.match(f"<|start|>{text[begin:]}")
+        if header is not None:
+            self._is_first = False
+            self._in_channels = True
+            self._message(header, told)
+            return begin + header.end() - len("<|start|>")
+        if not final and len(text) - begin < _LONGEST_HEADER:
+            self._rest = text[start:]
+            return None
+        self._is_first = False
+        return start
+
     def _bare_call(self, text: str, mark: int, start: int, told: list[ChatEvent], *, final: bool) -> int | None:
         head = _BARE_CALL_HEAD.match(text, start)
         if head is not None:
-            self._open_call(f"functions.{head[1]}", told, _IN_BARE)
+            self._open_call(head[1], told, _IN_BARE)
             return head.end()
         if not final and len(text) - start < _LONGEST_HEADER:
             self._rest = text[mark:]
@@ -303,10 +328,10 @@ class ThinkSplitter:
 
     def _bare_end(self, text: str, found: re.Match[str], told: list[ChatEvent], *, final: bool) -> int | None:
         mark = found[0]
-        if mark == "assistantcommentary" and not final and len(text) - found.start() < len(_BARE_ENDS[2]):
+        if not final and any(longer.startswith(text[found.start() :]) and longer != mark for longer in _BARE_ENDS):
             self._rest = text[found.start() :]
             return None
-        if mark.endswith("functions."):
+        if mark.endswith("to="):
             return self._bare_call(text, found.start(), found.end(), told, final=final)
         if self._kind is _Kind.CALL:
             told.append(TextDelta("<|call|>"))
@@ -315,3 +340,19 @@ class ThinkSplitter:
         else:
             self._open(_Kind.TEXT, None)
         return found.end()
+
+
+def _is_bare_begun(rest: str) -> bool:
+    """Whether an answer that begins with `rest` may yet begin with a channel whose tokens were dropped."""
+    whole = ("analysis", _BARE_CALL, "assistant to=", "to=")
+    return any(each.startswith(rest) for each in whole) or _ROLE_RECIPIENT_BEGUN.match(rest) is not None
+
+
+def channels_as_calls(text: str) -> str:
+    """`text`, which was told as reasoning, with each head of a call in gpt-oss's channels in the one notation."""
+    return _HEADER.sub(_head_of_call, text) if "to=" in text else text
+
+
+def _head_of_call(header: re.Match[str]) -> str:
+    recipient = _RECIPIENT.search(header[0])
+    return header[0] if recipient is None else f"{CHANNEL}{recipient[1]}<|message|>"

@@ -9,6 +9,7 @@ from dataclasses import replace
 from agentlaunch.core.filters.limits import hit_limit
 from agentlaunch.core.filters.mending import Mend, MendCount
 from agentlaunch.core.filters.offered import OfferedTools
+from agentlaunch.core.filters.think import channels_as_calls
 from agentlaunch.core.filters.tool_text.markdown import Markdown
 from agentlaunch.core.filters.tool_text.markup import OPENING, FoundCall, only_marks
 from agentlaunch.core.filters.tool_text.reading import (
@@ -250,7 +251,7 @@ class TextCalls:
         """The last calls in the reasoning, if the answer is nothing else and their markup is whole."""
         if self._has_call or self._has_said or not self._thought:
             return []
-        segments = read("".join(self._thought), self._offered, Markdown())
+        segments = read(channels_as_calls("".join(self._thought)), self._offered, Markdown())
         while segments and isinstance(segments[-1], str):
             segments.pop()
         calls: list[FoundCall] = []
