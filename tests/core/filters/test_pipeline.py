@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.core.filters.answers import LIMIT, REQUEST, TOOLS, filtered, outcome, visible
 from tests.core.grammar import grammar_error
 from tests.core.strategies import event_sequences
@@ -56,6 +57,27 @@ def test_the_end_of_the_reasoning_stands_for_an_answer_that_is_nothing_else() ->
 @pytest.mark.parametrize("reason", [StopReason.MAX_TOKENS, StopReason.STOP_SEQUENCE, StopReason.REFUSAL])
 def test_an_answer_that_did_not_end_by_itself_may_be_empty(reason: StopReason) -> None:
     assert visible(filtered([], reason)[0]) == ""
+
+
+@pytest.mark.parametrize(
+    ("reason", "counted", "overflows"),
+    [
+        (StopReason.CONTEXT_FULL, 0, True),
+        (StopReason.CONTEXT_FULL, 9, True),
+        (StopReason.MAX_TOKENS, 0, True),
+        (StopReason.MAX_TOKENS, 1, False),
+    ],
+)
+def test_an_answer_that_had_no_room_for_a_single_token_is_an_overflow(
+    reason: StopReason, counted: int, overflows: bool
+) -> None:
+    last = filtered([], reason, output_tokens=counted)[0][-1]
+    fault = ChatFault(ErrorKind.CONTEXT_OVERFLOW, "the prompt fills the context and leaves no room", 1)
+    assert last == (Failed(fault) if overflows else Finished(reason))
+    for pieces in ([ThinkingDelta("hm")], ["Hello"]):
+        assert filtered(pieces, reason, output_tokens=0)[0][-1] == Finished(reason)
+    guard = EmptyAnswerGuard()
+    assert [*guard.feed(Finished(StopReason.CONTEXT_FULL))] == [Failed(replace(fault, prompt_tokens=None))]
 
 
 def test_an_answer_with_anything_in_it_is_left() -> None:

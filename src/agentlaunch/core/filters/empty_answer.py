@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from agentlaunch.core.filters.mending import Mend, MendCount
 from agentlaunch.core.ir import (
     ChatEvent,
+    ChatFault,
+    ErrorKind,
     Failed,
     Finished,
     RefusalDelta,
@@ -25,7 +27,11 @@ _LONGEST_EXCERPT = 4_000
 
 
 class EmptyAnswerGuard:
-    """Adds a text to an answer that ended by itself without text, refusal and call (field reports B129, B130, B137)."""
+    """Adds a text to an answer that ended by itself without text, refusal and call (field reports B129, B130, B137).
+
+    One that ended for want of room before its first token is told as the overflow that it is: Z.ai and older vLLM call
+    it an answer (oh-my-pi #638; vLLM #525, #13209).
+    """
 
     def __init__(self) -> None:
         self._has_content = False
@@ -50,6 +56,10 @@ class EmptyAnswerGuard:
                 self._has_content = True
             case ThinkingDelta(text) if not self._has_content:
                 self._thought.append(text)
+            case Finished() if not self._has_content and self._had_no_room(event):
+                yield from self._usage
+                yield Failed(self._overflow())
+                return
             case Finished() | Failed():
                 if event == Finished(StopReason.END_TURN) and not self._has_content:
                     self._count.add([Mend.EMPTY_ANSWER])
@@ -62,6 +72,17 @@ class EmptyAnswerGuard:
     def finish(self) -> Iterator[ChatEvent]:
         """Nothing is held back but counts of an answer that never ended."""
         yield from ()
+
+    def _had_no_room(self, end: Finished) -> bool:
+        """Whether the prompt left no room for a single token of an answer: then it is what has to be shorter."""
+        if self._thought:
+            return False
+        counted = [report.usage.output_tokens for report in self._usage]
+        return end.reason is StopReason.CONTEXT_FULL or (end.reason is StopReason.MAX_TOKENS and counted[-1:] == [0])
+
+    def _overflow(self) -> ChatFault:
+        prompt = self._usage[-1].usage.input_tokens if self._usage else None
+        return ChatFault(ErrorKind.CONTEXT_OVERFLOW, "the prompt fills the context and leaves no room", prompt or None)
 
     def _text(self) -> str:
         thought = "".join(self._thought).strip()

@@ -116,6 +116,10 @@ def test_a_refusal_is_its_own_event() -> None:
         ("content_filter", StopReason.REFUSAL),
         ("tool_calls", StopReason.END_TURN),  # without a call: else agents ask once more (facts/agents.md 4.2)
         ("eos", StopReason.END_TURN),
+        ("STOP", StopReason.END_TURN),
+        ("MAX_TOKENS", StopReason.MAX_TOKENS),
+        ("sensitive", StopReason.REFUSAL),
+        ("model_context_window_exceeded", StopReason.CONTEXT_FULL),
     ],
 )
 def test_a_finish_reason_is_mapped(finish: str, expected: StopReason) -> None:
@@ -128,7 +132,7 @@ def test_the_stop_string_that_vllm_names_is_kept() -> None:
     assert decoded(data, last) == [STARTED, TextDelta("x"), Finished(StopReason.STOP_SEQUENCE, "END")]
 
 
-@pytest.mark.parametrize("finish", ["error", "abort"])
+@pytest.mark.parametrize("finish", ["error", "abort", "network_error", "insufficient_system_resource"])
 def test_an_answer_that_the_server_gave_up_fails(finish: str) -> None:
     fault = ChatFault(ErrorKind.UNAVAILABLE, f"the upstream gave up its answer (finish_reason `{finish}`)")
     assert decoded(chunk({"content": "x"}, finish)) == [STARTED, TextDelta("x"), Failed(fault)]

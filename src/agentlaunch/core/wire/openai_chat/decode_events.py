@@ -35,14 +35,20 @@ _chunks = msgspec.json.Decoder(Chunk)
 _REASONS = {
     "length": StopReason.MAX_TOKENS,
     "max_tokens": StopReason.MAX_TOKENS,
+    "max_output_tokens": StopReason.MAX_TOKENS,
     "model_length": StopReason.MAX_TOKENS,
     "content_filter": StopReason.REFUSAL,
+    "sensitive": StopReason.REFUSAL,
+    "safety": StopReason.REFUSAL,
+    "model_context_window_exceeded": StopReason.CONTEXT_FULL,
+    "context_length_exceeded": StopReason.CONTEXT_FULL,
 }
-"""`finish_reason` (OpenAI; `model_length` is Mistral's). Every other word means that the model had done."""
+"""`finish_reason` in lower case (OpenAI; `model_length` is Mistral's, `sensitive` and `model_context_window_exceeded`
+Z.ai's, `safety` and capitals Google's). Every other word means that the model had done."""
 
 _NO_ERROR = frozenset({b"", b"null", b"false", b'""', b"{}", b"[]"})
-_BROKEN_OFF = ("error", "abort")
-"""Words of OpenRouter and vLLM for an answer that the server gave up."""
+_BROKEN_OFF = ("error", "abort", "network_error", "insufficient_system_resource")
+"""Words of OpenRouter, vLLM, Z.ai and DeepSeek for an answer that the server gave up."""
 
 
 class _State(Enum):
@@ -115,9 +121,9 @@ class ChatDecoder:
             yield from self._fail(decode_stream_fault(bytes(choice.error)))
             return
         if choice.finish_reason:
-            self._reason = choice.finish_reason
+            self._reason = choice.finish_reason.lower()
             self._stopped(choice)
-        if choice.finish_reason in _BROKEN_OFF:
+        if self._reason in _BROKEN_OFF:
             reason = f"the upstream gave up its answer (finish_reason `{choice.finish_reason}`)"
             yield from self._fail(ChatFault(ErrorKind.UNAVAILABLE, reason))
 
