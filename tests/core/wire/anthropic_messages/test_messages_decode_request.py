@@ -128,6 +128,9 @@ def test_the_billing_block_leaves_no_trace() -> None:
     billing = "x-anthropic-billing-header: cc_version=2.1.114; cc_entrypoint=cli; cch=ea6aa;"
     assert decode(system=[{"type": "text", "text": billing}]) == decode()
     assert decode(system=billing) == decode()
+    for joined in (f"{billing}\nS", f"{billing}\n\nS", f"S\n{billing}"):
+        assert decode(system=joined).messages[0].parts[0].text.strip() == "S"
+    assert decode(system=f"Say {billing}") == decode(system=[{"type": "text", "text": f"Say {billing}"}])
 
 
 @pytest.mark.report("B029")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import assert_never
 
@@ -53,18 +54,16 @@ from agentlaunch.core.wire.anthropic_messages.types import (
 from agentlaunch.core.wire.base import ProtocolError
 
 _ANYTHING = msgspec.json.Decoder(object)
-_BILLING = "x-anthropic-billing-header:"
-"""Opens a system block whose hash changes with every conversation and that no model needs (B166)."""
+_BILLING = re.compile(r"^x-anthropic-billing-header:[^\n]*(?:\n+|\Z)", re.MULTILINE)
+"""A line of the system prompt whose hash changes with every conversation and that no model needs (B166); Claude Code
+sends it as a block of its own, and who joins the blocks makes it a line among others."""
 
 
 def system_parts(system: str | list[TextBlock] | None) -> tuple[Part, ...]:
-    """The system prompt without empty blocks and without the billing block."""
+    """The system prompt without empty blocks and without the billing line."""
     blocks = [TextBlock(system)] if isinstance(system, str) else system or []
-    return tuple(
-        TextPart(block.text, block.cache_control is not None)
-        for block in blocks
-        if block.text and not block.text.startswith(_BILLING)
-    )
+    texts = [(_BILLING.sub("", block.text), block.cache_control is not None) for block in blocks]
+    return tuple(TextPart(text, cached) for text, cached in texts if text)
 
 
 def messages_of(message: WireMessage) -> Iterator[Message]:
