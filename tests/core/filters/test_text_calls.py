@@ -702,6 +702,16 @@ def test_a_mark_left_in_front_of_a_call_that_the_server_has_read_is_not_shown(ma
     assert outcome("Is a <t", *server, reason=StopReason.TOOL_CALLS) == Outcome("Is a <t", WRITE_A.calls)
 
 
+def test_a_call_that_the_server_has_read_and_left_in_the_text_too_is_one_call() -> None:
+    server = call('{ "path":"a" }')
+    for pieces in ([QWEN, *server], [f"I write.\n{QWEN}", *server]):
+        events, mended = filtered(pieces, StopReason.TOOL_CALLS)
+        assert [event.name for event in events if isinstance(event, ToolCallStart)] == ["Write"]
+        assert mended == {"text_call": 1, "twice": 1}
+    assert outcome(QWEN, *call('{"path": "b"}')).calls == (("Write", {"path": "a"}), ("Write", {"path": "b"}))
+    assert outcome(*server, *call('{"path": "a"}', call_id="c2")).calls == WRITE_A.calls * 2
+
+
 @pytest.mark.parametrize("size", [1_000_000, 1, 3], ids=["whole", "by character", "by three"])
 @pytest.mark.parametrize("mark", ["</tool_call>", "</function>\n</tool_call>\n", "<tool_call|>"])
 def test_the_end_of_a_call_that_was_none_is_not_shown(mark: str, size: int) -> None:

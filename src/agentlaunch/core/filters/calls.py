@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from agentlaunch.core.filters.arguments import Arguments, mended
@@ -48,7 +49,9 @@ class CallMender:
     and none runs it. Free text, which an agent would run as far as it goes, is `CUT_OFF` instead.
     """
 
-    def __init__(self, request: ChatRequest, offered: OfferedTools) -> None:
+    def __init__(self, request: ChatRequest, offered: OfferedTools, written: AbstractSet[str] = frozenset()) -> None:
+        self._written = written
+        self._written_calls: list[tuple[str, object]] = []
         self._offered = offered
         self._max_output_tokens = request.max_output_tokens
         self._count = MendCount()
@@ -122,6 +125,9 @@ class CallMender:
         doubtful, self._doubtful = self._doubtful, None
         if doubtful is None:
             return
+        if not cut and self._is_told_already(doubtful):
+            self._count.add([Mend.TWICE])
+            return
         if not cut:
             self._count.add(doubtful.whole.kinds)
             yield from _told(doubtful.start, doubtful.whole.texts)
@@ -129,6 +135,15 @@ class CallMender:
         self._count.add([Mend.CUT_OFF])
         free = _is_free_text(self._offered.schema(doubtful.start.name))
         yield from _told(doubtful.start, (CUT_OFF if free else doubtful.text,))
+
+    def _is_told_already(self, doubtful: _Doubtful) -> bool:
+        """Whether the same call stood in the text, which the server has passed on beside it (LocalAI #10052)."""
+        values = [(strict(text) or (text, 0))[0] for text in doubtful.whole.texts]
+        said = (doubtful.start.name, values)
+        if doubtful.start.id in self._written:
+            self._written_calls.append(said)
+            return False
+        return said in self._written_calls
 
     def _finished(self, end: Finished) -> Iterator[ChatEvent]:
         usage = self._usage[-1].usage if self._usage else None

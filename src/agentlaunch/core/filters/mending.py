@@ -47,6 +47,8 @@ class Mend(StrEnum):
     """An answer with nothing in it for the user."""
     UNPARSED = "unparsed"
     """An answer that the engine's own parser gave up, saved from its error."""
+    TWICE = "twice"
+    """A call that the server has read, and left in the text, too."""
     TURN_END = "turn_end"
     """A token that begins or ends a turn, and what a model made up behind it."""
     RUNAWAY = "runaway"

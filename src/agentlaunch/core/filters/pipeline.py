@@ -65,7 +65,8 @@ def answer_filters(
         ThinkSplitter(),
     ]
     if offered and not (request.tool_choice is not None and request.tool_choice.mode == "none"):
-        filters += [TextCalls(request, offered), CallMender(request, offered)]
+        calls = TextCalls(request, offered)
+        filters += [calls, CallMender(request, offered, calls.written)]
     first = [SilentTruncation(expected)] if expected is not None and expected.may_be_cut else []
     return [*first, *filters, FreshCallIds(request), RunawayNote(guard), EmptyAnswerGuard()]
 

@@ -74,6 +74,8 @@ class TextCalls:
         self._thought: list[str] = []
         self._usage: list[UsageReport] = []
         self._made = 0
+        self.written: set[str] = set()
+        """The ids of the calls that were found."""
         self._has_shown_mark = False
 
     @property
@@ -268,7 +270,9 @@ class TextCalls:
             self._has_call = True
             self._blank = ""
             arguments = segment.unclosed if cut and segment.unclosed else segment.arguments
-            yield ToolCallStart(self._new_id(segment), segment.name)
+            id_ = self._new_id(segment)
+            self.written.add(id_)
+            yield ToolCallStart(id_, segment.name)
             if arguments:
                 yield ToolCallDelta(arguments)
             yield ToolCallEnd()
