@@ -95,7 +95,10 @@ class _Fitting:
         others = [info for info in types if not isinstance(info, inspect.StructType | inspect.NoneType)]
         own_kind = _kind(raw)
         if own_kind == "object" and structs:
-            return self._struct(raw, structs, name)
+            try:
+                return self._struct(raw, structs, name)
+            except Unfit:
+                structs = []
         for info in sorted(others, key=lambda info: (_takes(info) != own_kind, not isinstance(info, inspect.ListType))):
             try:
                 return self.fit(raw, info, name)
@@ -165,7 +168,7 @@ class _Fitting:
             raw = fields.get(name)
             if raw is None or (bytes(raw) == b"null" and not _is_nullable(field.type)):
                 if field.required:
-                    made[name] = _missing(name, field.type)
+                    made[name] = _missing(name, field.type, is_null=raw is not None)
                 continue
             try:
                 made[name] = self.fit(raw, field.type, name)
@@ -234,11 +237,11 @@ def _is_nullable(info: inspect.Type) -> bool:
     return isinstance(info, inspect.NoneType | inspect.RawType | inspect.AnyType)
 
 
-def _missing(name: str, info: inspect.Type) -> Fitted:
-    """What a required field holds that is missing or null."""
+def _missing(name: str, info: inspect.Type, *, is_null: bool) -> Fitted:
+    """What a required field holds that is missing or null. A message or an output without `content` is none."""
     if name == "input" and isinstance(info, inspect.RawType):
         return {}
-    if name in _EMPTY_IF_NULL:
+    if name in _EMPTY_IF_NULL and (is_null or name != "content"):
         return ""
     raise Unfit(name)
 

@@ -91,11 +91,12 @@ def _tool(raw: msgspec.Raw, index: int) -> Tool:
         tool = _TOOL.decode(raw)
     except (msgspec.DecodeError, RecursionError) as error:
         raise ProtocolError(re.sub(r"`\$", f"`$.tools[{index}]", f"tools[{index}]: {error}")) from error
-    if tool.type not in (None, "custom"):
+    if tool.type not in (None, "custom", "function"):
         return HostedTool(tool.type or "", raw)
+    tool = tool.function or tool
     if not tool.name:
         raise ProtocolError(f"tools[{index}].name: a tool needs a name")
-    schema = tool.input_schema
+    schema = tool.input_schema or tool.parameters
     if bytes(schema) in (b"", b"null"):
         schema = NO_PARAMETERS
     elif bytes(schema)[:1] != b"{":

@@ -242,9 +242,14 @@ class UnparsedCall(msgspec.Struct, frozen=True, rename={"unparsed": "__unparsedT
 
 
 class ToolDefinition(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A tool that the client runs; with a `type` other than `custom` it is one that the vendor defined."""
+    """A tool that the client runs; with a `type` other than `custom` it is one that the vendor defined.
+
+    `function` and `parameters` are OpenAI's words, in whose form some clients send tools here.
+    """
 
     name: str = ""
+    function: ToolDefinition | None = None
+    parameters: msgspec.Raw = ABSENT
     type: str | None = None
     description: str | None = None
     input_schema: msgspec.Raw = ABSENT

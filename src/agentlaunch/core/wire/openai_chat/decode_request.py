@@ -37,6 +37,7 @@ from agentlaunch.core.wire.openai_chat.types import (
     ChatMessage,
     ChosenTool,
     ContentPart,
+    FunctionDefinition,
     RequestBody,
     ResponseFormat,
     ToolCall,
@@ -45,22 +46,28 @@ from agentlaunch.core.wire.openai_chat.types import (
 
 _bodies = msgspec.json.Decoder(RequestBody)
 _tools = msgspec.json.Decoder(ToolDefinition)
+_functions = msgspec.json.Decoder(FunctionDefinition)
+
+_RESULT_ROLES = ("tool", "function")
 
 
 def decode_request(body: bytes) -> ChatRequest:
     """The request. Raises ProtocolError naming the field; fields that are not known are ignored (B064, B090)."""
     wire = decode_json(body, _bodies)
     limit = wire.max_tokens if wire.max_completion_tokens is None else wire.max_completion_tokens
-    stop = (wire.stop,) if isinstance(wire.stop, str) else tuple(wire.stop or ())
+    stop = (wire.stop,) if isinstance(wire.stop, str) else wire.stop or ()
     options = wire.stream_options
     return ChatRequest(
         model=wire.model,
-        messages=tuple(_messages(wire.messages)),
-        tools=tuple(_tool(raw, place) for place, raw in enumerate(wire.tools or ())),
+        messages=tuple(_Conversation().messages(wire.messages)),
+        tools=(
+            *(_tool(raw, place) for place, raw in enumerate(wire.tools or ())),
+            *map(_function, wire.functions or ()),
+        ),
         tool_choice=_tool_choice(wire.tool_choice),
         parallel_tool_calls=wire.parallel_tool_calls,
-        max_output_tokens=limit,
-        stop=stop,
+        max_output_tokens=limit if limit is None or limit > 0 else None,  # -1 and 0 mean without end (LM Studio)
+        stop=tuple(filter(None, stop)),
         sampling=Sampling(
             wire.temperature, wire.top_p, wire.top_k, wire.seed, wire.presence_penalty, wire.frequency_penalty
         ),
@@ -73,64 +80,78 @@ def decode_request(body: bytes) -> ChatRequest:
     )
 
 
-def _messages(messages: list[ChatMessage]) -> Iterator[Message]:
-    """The messages; neighbouring tool messages are the results of one turn."""
-    results: list[ToolResultPart] = []
-    for place, message in enumerate(messages):
-        where = f"messages[{place}]"
-        if message.role in ("tool", "function"):
-            results.append(_result(message, where))
-            continue
+class _Conversation:
+    """Messages with an id for every call. Some clients name none, and a result's tool, or nothing, in its place."""
+
+    def __init__(self) -> None:
+        self._unanswered: list[tuple[str, str]] = []
+        self._calls = 0
+
+    def messages(self, messages: list[ChatMessage]) -> Iterator[Message]:
+        """The messages; neighbouring tool messages are the results of one turn."""
+        results: list[ToolResultPart] = []
+        for place, message in enumerate(messages):
+            where = f"messages[{place}]"
+            if message.role in _RESULT_ROLES:
+                results.append(self._result(message, where))
+                continue
+            if results:
+                yield Message(Role.TOOL, tuple(results))
+                results = []
+            yield self._message(message, where)
         if results:
             yield Message(Role.TOOL, tuple(results))
-            results = []
-        yield _message(message, where)
-    if results:
-        yield Message(Role.TOOL, tuple(results))
 
-
-def _message(message: ChatMessage, where: str) -> Message:
-    match message.role:
-        case "system" | "developer":
-            return Message(Role.SYSTEM, tuple(_content(message, where)))
-        case "user":
-            return Message(Role.USER, tuple(_content(message, where)))
-        case "assistant":
-            return Message(Role.ASSISTANT, tuple(_assistant(message, where)))
-        case _:
-            raise ProtocolError(f"`{where}.role` is `{message.role}`, which this API does not know")
-
-
-def _assistant(message: ChatMessage, where: str) -> Iterator[Part]:
-    thinking = message.reasoning_content or message.reasoning
-    if thinking:
-        yield ThinkingPart(thinking)
-    yield from _content(message, where)
-    if message.refusal:
-        yield RefusalPart(message.refusal)
-    for place, call in enumerate(message.tool_calls or ()):
-        yield _call(call, f"{where}.tool_calls[{place}]")
-
-
-def _call(call: ToolCall, where: str) -> ToolCallPart:
-    id_ = "" if call.id is None else str(call.id)
-    if call.custom is not None:
-        return ToolCallPart(id_, call.custom.name or "", call.custom.input or "", "custom")
-    if call.function is None:
-        raise ProtocolError(f"`{where}.function` is missing")
-    return ToolCallPart(id_, call.function.name or "", arguments_text(call.function.arguments))
-
-
-def _result(message: ChatMessage, where: str) -> ToolResultPart:
-    content: list[ResultContent] = []
-    for part in _content(message, where):
-        match part:
-            case TextPart() | ImagePart() | DocumentPart():
-                content.append(part)
+    def _message(self, message: ChatMessage, where: str) -> Message:
+        match message.role:
+            case "system" | "developer":
+                return Message(Role.SYSTEM, tuple(_content(message, where)))
+            case "user":
+                return Message(Role.USER, tuple(_content(message, where)))
+            case "assistant":
+                return Message(Role.ASSISTANT, tuple(self._assistant(message, where)))
             case _:
-                raise ProtocolError(f"`{where}.content` holds a part that no tool result has")
-    call_id = "" if message.tool_call_id is None else str(message.tool_call_id)
-    return ToolResultPart(call_id, tuple(content))
+                raise ProtocolError(f"`{where}.role` is `{message.role}`, which this API does not know")
+
+    def _assistant(self, message: ChatMessage, where: str) -> Iterator[Part]:
+        thinking = message.reasoning_content or message.reasoning
+        if thinking:
+            yield ThinkingPart(thinking)
+        yield from _content(message, where)
+        if message.refusal:
+            yield RefusalPart(message.refusal)
+        calls = message.tool_calls or ([ToolCall(function=message.function_call)] if message.function_call else [])
+        for place, call in enumerate(calls):
+            yield self._call(call, f"{where}.tool_calls[{place}]")
+
+    def _call(self, call: ToolCall, where: str) -> ToolCallPart:
+        self._calls += 1
+        id_ = f"call_{self._calls}" if call.id in (None, "") else str(call.id)
+        if call.custom is not None:
+            part = ToolCallPart(id_, call.custom.name or "", call.custom.input or "", "custom")
+        elif call.function is not None:
+            part = ToolCallPart(id_, call.function.name or "", arguments_text(call.function.arguments))
+        else:
+            raise ProtocolError(f"`{where}.function` is missing")
+        self._unanswered.append((part.id, part.name))
+        return part
+
+    def _result(self, message: ChatMessage, where: str) -> ToolResultPart:
+        content: list[ResultContent] = []
+        for part in _content(message, where):
+            match part:
+                case TextPart() | ImagePart() | DocumentPart():
+                    content.append(part)
+                case _:
+                    raise ProtocolError(f"`{where}.content` holds a part that no tool result has")
+        call_id = "" if message.tool_call_id is None else str(message.tool_call_id)
+        call_id = call_id or self._oldest(message.name or "")
+        self._unanswered = [call for call in self._unanswered if call[0] != call_id]
+        return ToolResultPart(call_id, tuple(content))
+
+    def _oldest(self, name: str) -> str:
+        """The first call without a result, of this tool where one is named; empty for none."""
+        return next((id_ for id_, called in self._unanswered if name in ("", called)), "")
 
 
 def _content(message: ChatMessage, where: str) -> Iterator[Part]:
@@ -140,24 +161,39 @@ def _content(message: ChatMessage, where: str) -> Iterator[Part]:
             yield TextPart(content)
         return
     for place, part in enumerate(content or ()):
-        yield from _part(part, f"{where}.content[{place}]")
+        yield from _part(part, f"{where}.content[{place}]", is_result=message.role in _RESULT_ROLES)
 
 
-def _part(part: ContentPart, where: str) -> Iterator[Part]:
+def _part(part: ContentPart, where: str, *, is_result: bool) -> Iterator[Part]:
+    """The parts that one of the wire stands for. A tool may return anything, so what is not known is named there."""
     hint = _is_given(part.cache_control)
     match part.type:
-        case "text" | "input_text" | "output_text":
-            if part.text:
-                yield TextPart(part.text, hint)
-        case "refusal":
-            if part.refusal:
-                yield RefusalPart(part.refusal)
-        case "image_url":
+        case "text" | "input_text" | "output_text" | "refusal" | "thinking" | "reasoning":
+            yield from _words(part, hint=hint)
+        case "image_url" | "input_image":
             yield _image(part, where, hint=hint)
+        case "image" if part.source is not None:
+            yield ImagePart(part.source.media_type, part.source.data, part.source.url, hint)
         case "file":
             yield _file(part, where, hint=hint)
+        case _ if is_result:
+            yield TextPart(f"[content of type `{part.type}` left out]")
         case _:
             raise ProtocolError(f"`{where}.type` is `{part.type}`, which no upstream of ours can take")
+
+
+def _words(part: ContentPart, *, hint: bool) -> Iterator[TextPart | RefusalPart | ThinkingPart]:
+    """What a part of words says; nothing where it is empty."""
+    said = part.refusal or part.thinking or part.text
+    if not said:
+        return
+    match part.type:
+        case "refusal":
+            yield RefusalPart(said)
+        case "thinking" | "reasoning":
+            yield ThinkingPart(said)
+        case _:
+            yield TextPart(said, hint)
 
 
 def _image(part: ContentPart, where: str, *, hint: bool) -> ImagePart:
@@ -187,22 +223,26 @@ def _tool(raw: msgspec.Raw, place: int) -> Tool:
     where = f"tools[{place}]"
     match tool.type:
         case "function":
-            if tool.function is None:
+            if tool.function is None and not tool.name:
                 raise ProtocolError(f"`{where}.function` is missing")
-            function = tool.function
-            return FunctionTool(
-                function.name,
-                function.description or "",
-                function.parameters if _is_given(function.parameters) else NO_PARAMETERS,
-                strict=function.strict,
-                cache_hint=_is_given(tool.cache_control),
-            )
+            function = tool.function or decode_json(bytes(raw), _functions)
+            return _function(function, cache_hint=_is_given(tool.cache_control))
         case "custom":
             if tool.custom is None:
                 raise ProtocolError(f"`{where}.custom` is missing")
             return CustomTool(tool.custom.name, tool.custom.description or "", tool.custom.format)
         case _:
             return HostedTool(tool.type, raw)
+
+
+def _function(function: FunctionDefinition, *, cache_hint: bool = False) -> FunctionTool:
+    return FunctionTool(
+        function.name,
+        function.description or "",
+        next(filter(_is_given, (function.parameters, function.input_schema)), NO_PARAMETERS),
+        strict=function.strict,
+        cache_hint=cache_hint,
+    )
 
 
 def _is_given(raw: msgspec.Raw) -> bool:
@@ -226,11 +266,14 @@ def _tool_choice(choice: str | ChosenTool | None) -> ToolChoice | None:
             return _mode(choice)
         case ChosenTool(allowed_tools=allowed) if allowed is not None:
             return _mode(allowed.mode)
+        case ChosenTool(type=word, function=None, custom=None, name="") if word in _MODES:
+            return _mode(word)
         case ChosenTool():
             named = choice.function or choice.custom
-            if named is None:
+            name = named.name if named else choice.name
+            if not name:
                 raise ProtocolError(f"`tool_choice` of type `{choice.type}` names no tool")
-            return ToolChoice("named", named.name)
+            return ToolChoice("named", name)
         case _:
             assert_never(choice)
 
@@ -254,8 +297,10 @@ def _json_format(response_format: ResponseFormat | None) -> JsonFormat | None:
     if response_format is None or response_format.type == "text":
         return None
     if response_format.type == "json_object":
-        return JsonFormat()
+        return JsonFormat(response_format.schema if _is_given(response_format.schema) else msgspec.Raw(b""))
     schema = response_format.json_schema
+    if response_format.type == "json_schema" and schema is None and _is_given(response_format.schema):
+        return JsonFormat(response_format.schema)
     if response_format.type != "json_schema" or schema is None:
         raise ProtocolError(
             f"`response_format.type` is `{response_format.type}`, not one of text, json_object, json_schema"

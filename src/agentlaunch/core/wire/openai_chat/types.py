@@ -32,12 +32,23 @@ class FileContent(msgspec.Struct):
     filename: str | None = None
 
 
+class ImageSource(msgspec.Struct):
+    """The source of an image in Anthropic's form, which some clients send here."""
+
+    media_type: str = ""
+    data: str = ""
+    url: str = ""
+
+
 class ContentPart(msgspec.Struct):
-    """One element of a content array; `type` says which of the fields counts."""
+    """One element of a content array; `type` says which of the fields counts. Those of the Messages and Responses wires
+    are understood, too."""
 
     type: str
     text: str | None = None
+    thinking: str | None = None
     image_url: ImageUrl | str | None = None
+    source: ImageSource | None = None
     file: FileContent | None = None
     refusal: str | None = None
     cache_control: Raw = EMPTY
@@ -71,20 +82,23 @@ class ChatMessage(msgspec.Struct):
     """One message of the conversation."""
 
     role: str
+    name: str | None = None
     content: str | list[ContentPart] | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
     refusal: str | None = None
     tool_calls: list[ToolCall] | None = None
+    function_call: CalledFunction | None = None
     tool_call_id: str | int | None = None
 
 
 class FunctionDefinition(msgspec.Struct):
-    """A tool called with JSON."""
+    """A tool called with JSON; `input_schema` is Anthropic's name for its `parameters`."""
 
     name: ToolName
     description: str | None = None
     parameters: Raw = EMPTY
+    input_schema: Raw = EMPTY
     strict: bool | None = None
 
 
@@ -97,9 +111,13 @@ class CustomDefinition(msgspec.Struct):
 
 
 class ToolDefinition(msgspec.Struct):
-    """An element of `tools`; a `type` that is not known is a hosted tool."""
+    """An element of `tools`; a `type` that is not known is a hosted tool.
 
-    type: str
+    In the forms of the Responses and Messages wires the function's own fields stand here (`FunctionDefinition`).
+    """
+
+    type: str = "function"
+    name: str = ""
     function: FunctionDefinition | None = None
     custom: CustomDefinition | None = None
     cache_control: Raw = EMPTY
@@ -118,9 +136,10 @@ class AllowedTools(msgspec.Struct):
 
 
 class ChosenTool(msgspec.Struct):
-    """`tool_choice` as an object."""
+    """`tool_choice` as an object; `name` stands here in the forms of the Responses and Messages wires."""
 
     type: str
+    name: str = ""
     function: Named | None = None
     custom: Named | None = None
     allowed_tools: AllowedTools | None = None
@@ -135,9 +154,10 @@ class JsonSchemaFormat(msgspec.Struct):
 
 
 class ResponseFormat(msgspec.Struct):
-    """`response_format`: text, json_object or json_schema."""
+    """`response_format`: text, json_object or json_schema, whose `schema` some put here (llama.cpp's own form)."""
 
     type: str
+    schema: Raw = EMPTY
     json_schema: JsonSchemaFormat | None = None
 
 
@@ -161,6 +181,7 @@ class RequestBody(msgspec.Struct):
     model: str
     messages: list[ChatMessage]
     tools: list[Raw] | None = None
+    functions: list[FunctionDefinition] | None = None
     tool_choice: str | ChosenTool | None = None
     parallel_tool_calls: bool | None = None
     max_tokens: int | None = None

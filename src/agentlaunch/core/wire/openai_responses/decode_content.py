@@ -12,12 +12,17 @@ from agentlaunch.core.wire.openai_responses.types import Content, ContentPart, I
 _TEXT_TYPES = ("input_text", "output_text", "text", "summary_text", "reasoning_text")
 
 
-def content_parts(content: Content) -> Iterator[TextPart | ImagePart | DocumentPart | RefusalPart]:
-    """The parts of a content, text that is empty left out. Raises ProtocolError naming a part's unknown type."""
+def content_parts(
+    content: Content, *, is_result: bool = False
+) -> Iterator[TextPart | ImagePart | DocumentPart | RefusalPart]:
+    """The parts of a content, text that is empty left out. Raises ProtocolError naming a part's unknown type.
+
+    A tool may return anything, so what is not known is named in the text of its result.
+    """
     if isinstance(content, str):
         content = [ContentPart("input_text", content)]
     for index, part in enumerate(content or ()):
-        decoded = _part(part, index)
+        decoded = _part(part, index, is_result=is_result)
         if decoded != _EMPTY:
             yield decoded
 
@@ -32,7 +37,7 @@ def content_text(content: Content) -> str:
     return "\n\n".join(part.text for part in content or () if part.text)
 
 
-def _part(part: ContentPart, index: int) -> TextPart | ImagePart | DocumentPart | RefusalPart:
+def _part(part: ContentPart, index: int, *, is_result: bool) -> TextPart | ImagePart | DocumentPart | RefusalPart:
     match part.type:
         case "refusal":
             return RefusalPart(part.refusal or part.text or "")
@@ -42,6 +47,8 @@ def _part(part: ContentPart, index: int) -> TextPart | ImagePart | DocumentPart 
             return _document(part)
         case kind if kind in _TEXT_TYPES or part.text is not None:
             return TextPart(part.text or "")
+        case kind if is_result:
+            return TextPart(f"[content of type `{kind}` left out]")
         case kind:
             raise ProtocolError(f"content part of unknown type `{kind}` - at `$.content[{index}].type`")
 

@@ -175,7 +175,7 @@ def _result(item: types.OutputItem) -> ToolResultPart:
 
 def _output(item: types.OutputItem) -> tuple[ResultContent, ...]:
     output = item.output.content if isinstance(item.output, types.OutputObject) else item.output
-    return tuple(_readable(part) for part in content_parts(output))
+    return tuple(_readable(part) for part in content_parts(output, is_result=True))
 
 
 def _readable(part: TextPart | ImagePart | DocumentPart | RefusalPart) -> ResultContent:

@@ -30,7 +30,7 @@ def decode_request(body: bytes) -> ChatRequest:
         tools=without_doubles(tools),
         tool_choice=decode_tool_choice(wire.tool_choice),
         parallel_tool_calls=wire.parallel_tool_calls,
-        max_output_tokens=wire.max_output_tokens,
+        max_output_tokens=wire.max_tokens if wire.max_output_tokens is None else wire.max_output_tokens,
         sampling=Sampling(temperature=wire.temperature, top_p=wire.top_p),
         reasoning=_reasoning(wire.reasoning),
         json_format=_json_format(wire.text),
@@ -71,6 +71,7 @@ def _json_format(text: TextOptions | None) -> JsonFormat | None:
         case "json_object":
             return JsonFormat()
         case "json_schema":
-            return JsonFormat(text.format.schema.copy(), text.format.name, text.format.strict)
+            form = text.format.json_schema or text.format
+            return JsonFormat(form.schema.copy(), form.name, form.strict)
         case other:
             raise ProtocolError(f"unknown format `{other}` - at `$.text.format.type`")

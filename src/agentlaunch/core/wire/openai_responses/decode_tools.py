@@ -9,9 +9,9 @@ import msgspec
 
 from agentlaunch.core.ir import NO_PARAMETERS, CustomTool, FunctionTool, HostedTool, Tool, ToolChoice
 from agentlaunch.core.wire.base import ProtocolError, decode_json
-from agentlaunch.core.wire.openai_responses.types import Head, ToolChoiceObject, ToolDefinition
+from agentlaunch.core.wire.openai_responses.types import ToolChoiceObject, ToolDefinition, ToolHead
 
-_HEAD = msgspec.json.Decoder(Head)
+_HEAD = msgspec.json.Decoder(ToolHead)
 _DEFINITION = msgspec.json.Decoder(ToolDefinition)
 
 
@@ -35,11 +35,14 @@ def without_doubles(tools: Iterable[Tool]) -> tuple[Tool, ...]:
 
 def _tool(raw: msgspec.Raw, namespace: str) -> Iterator[Tool]:
     body = bytes(raw)
-    kind = decode_json(body, _HEAD).type
+    kind = decode_json(body, _HEAD).type or "function"
     if kind not in ("function", "custom", "namespace"):
         yield HostedTool(kind, raw.copy())
         return
     definition = decode_json(body, _DEFINITION)
+    definition = definition.function or definition
+    if not definition.name:
+        raise ProtocolError("a tool needs a name - at `$.name`")
     description = definition.description or ""
     if kind == "namespace":
         for nested in definition.tools:
@@ -47,7 +50,8 @@ def _tool(raw: msgspec.Raw, namespace: str) -> Iterator[Tool]:
     elif kind == "custom":
         yield CustomTool(definition.name, description, definition.format.copy(), namespace)
     else:
-        parameters = definition.parameters.copy() if bytes(definition.parameters) != b"null" else NO_PARAMETERS
+        given = (raw for raw in (definition.parameters, definition.input_schema) if bytes(raw) != b"null")
+        parameters = next(given, NO_PARAMETERS).copy()
         yield FunctionTool(definition.name, description, parameters, namespace, strict=definition.strict)
 
 
@@ -58,10 +62,16 @@ def decode_tool_choice(choice: str | ToolChoiceObject | None) -> ToolChoice | No
             return None
         case "auto" | "none" | "required":
             return ToolChoice(choice)
+        case "any":  # Mistral's and Anthropic's word
+            return ToolChoice("required")
         case str():
             raise ProtocolError(f"unknown choice `{choice}` - at `$.tool_choice`")
         case ToolChoiceObject(type="allowed_tools"):
             return ToolChoice("required" if choice.mode == "required" else "auto")
+        case ToolChoiceObject(type="auto" | "none" | "required" | "any" as word, name=""):
+            return decode_tool_choice(word)
+        case ToolChoiceObject(function=ToolDefinition(name=name)):
+            return ToolChoice("named", name)
         case ToolChoiceObject():
             return ToolChoice("named", choice.name or choice.type)
         case _:

@@ -11,8 +11,6 @@ from typing import TypeAlias
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from agentlaunch.core.wire.base import ToolName
-
 # --- read: request ------------------------------------------------------------------------------------------------
 
 
@@ -72,9 +70,9 @@ class CustomCallItem(Struct, frozen=True):
 
 
 class OutputObject(Struct, frozen=True):
-    """The output form of older Codex versions."""
+    """The output form of older Codex versions; an object without `content` is a tool's own, and kept as its JSON."""
 
-    content: Content = None
+    content: Content
     success: bool | None = None
 
 
@@ -152,23 +150,35 @@ Item: TypeAlias = (
 )
 
 
-class ToolDefinition(Struct, frozen=True):
-    """A tool: `function`, `custom`, or `namespace` with `tools` inside."""
+class ToolHead(Struct, frozen=True):
+    """The first look at a tool: a missing `type` means a function."""
 
-    name: ToolName
+    type: str = ""
+
+
+class ToolDefinition(Struct, frozen=True):
+    """A tool: `function`, `custom`, or `namespace` with `tools` inside.
+
+    `function` holds these fields in the Chat form, which some clients send here; `input_schema` is Anthropic's word.
+    """
+
+    name: str = ""
+    function: ToolDefinition | None = None
     description: str | None = None
     parameters: Raw = Raw(b"null")
+    input_schema: Raw = Raw(b"null")
     strict: bool | None = None
     format: Raw = Raw(b"null")
     tools: list[Raw] = []
 
 
 class ToolChoiceObject(Struct, frozen=True):
-    """A tool choice that is not a word."""
+    """A tool choice that is not a word; `function` names the tool in the Chat form."""
 
     type: str
     name: str = ""
     mode: str = ""
+    function: ToolDefinition | None = None
 
 
 class ReasoningOptions(Struct, frozen=True, omit_defaults=True):
@@ -179,9 +189,10 @@ class ReasoningOptions(Struct, frozen=True, omit_defaults=True):
 
 
 class TextFormat(Struct, frozen=True):
-    """`text`, `json_object` or `json_schema`."""
+    """`text`, `json_object` or `json_schema`, whose fields stand in `json_schema` in the Chat form."""
 
-    type: str
+    type: str = "json_schema"
+    json_schema: TextFormat | None = None
     name: str = ""
     schema: Raw = Raw(b"")
     strict: bool | None = None
@@ -205,6 +216,7 @@ class Body(Struct, frozen=True):
     reasoning: ReasoningOptions | None = None
     text: TextOptions | None = None
     max_output_tokens: int | None = None
+    max_tokens: int | None = None
     temperature: float | None = None
     top_p: float | None = None
     prompt_cache_key: str | None = None
