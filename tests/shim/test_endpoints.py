@@ -48,6 +48,9 @@ from agentlaunch.core.ir import ChatEvent, ChatFault, ChatRequest, CustomTool, E
 from agentlaunch.core.wire.base import Reply, load_wire
 from agentlaunch.shim.application import build_application
 from agentlaunch.shim.body import MAX_BODY_BYTES, BodyRefused, drain_body, read_body
+from agentlaunch.core.wire.base import load_wire
+from agentlaunch.shim.application import build_application, meant_path
+from agentlaunch.shim.body import MAX_BODY_BYTES
 from agentlaunch.shim.relay import RelayOptions
 from agentlaunch.shim.upstream import UpstreamClient
 
@@ -124,6 +127,31 @@ def test_whatever_name_an_agent_looks_a_model_up_by_the_sessions_model_is_told(n
 
 def test_health_tells_the_version() -> None:
     assert ask("GET", "/healthz").json() == {"status": "ok", "version": __version__}
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/v1/v1/models", "/v1/models"),
+        ("//v1/models", "/v1/models"),
+        ("/models", "/v1/models"),
+        ("/v1/models/", "/v1/models"),
+        ("/openai/v1/models/", "/v1/models"),
+        ("/v1/v1/models/vendor/other", "/v1/models/vendor/other"),
+    ],
+)
+def test_a_base_url_with_too_much_or_too_little_in_it_still_finds_the_route(path: str, meant: str) -> None:
+    assert ask("GET", path).json() == ask("GET", meant).json()
+
+
+@pytest.mark.parametrize("path", ["/messages", "/v1/v1/messages", "/anthropic/v1/messages", "/v1/messages/"])
+def test_a_wire_is_told_by_the_route_that_is_meant(path: str) -> None:
+    assert ask("GET", path).content == ask("GET", "/v1/messages").content
+
+
+@pytest.mark.parametrize("path", ["/v1", "/api/chat/", "/x/v1/models", "/modelsx", "/agentlaunch/v1/models"])
+def test_a_path_that_means_no_route_of_the_wires_stays(path: str) -> None:
+    assert meant_path(path) == path
 
 
 # --- routes that are not there ------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, partial
@@ -84,8 +85,24 @@ async def _health(_: Request) -> Response:
     return JSONResponse({"status": "ok", "version": __version__})
 
 
+_DATA_PATH = re.compile(
+    r"/*(?:(?:api|openai|anthropic)/+)?(?:v1/+)*((?:messages|chat/completions|responses|models)(?:/.*)?)"
+)
+"""Our data routes below any of the base URLs that people give agents: without `/v1`, with two of them, with another
+server's prefix, with a slash too many."""
+
+
+def meant_path(path: str) -> str:
+    """The route that a path means; itself where it means none of the data routes."""
+    found = _DATA_PATH.fullmatch(path)
+    return path if found is None else f"/v1/{found[1].rstrip('/')}"
+
+
 class Gate:
-    """Middleware: no request of a foreign page or through a foreign name comes further than this."""
+    """Middleware: no request of a foreign page or through a foreign name comes further than this.
+
+    Paths go on as the routes that they mean.
+    """
 
     def __init__(self, app: ASGIApp, wires: WireNamed) -> None:
         self._app = app
@@ -103,6 +120,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope = {**scope, "path": meant_path(scope["path"])}
         headers = Headers(scope=scope)
         server = scope.get("server")
         fault = refuse_foreign(headers, server[1] if server else None)

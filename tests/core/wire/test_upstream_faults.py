@@ -167,6 +167,9 @@ def test_a_500_that_no_retry_will_mend_is_the_request_s_fault() -> None:
         ({"Retry-After": "3"}, 3.0),
         ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
         ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT", "Date": "Wed, 21 Oct 2026 07:27:30 GMT"}, 30.0),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT", "Date": "Wed, 21 Oct 2026 07:29:00 GMT"}, 0.0),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT", "Date": "today"}, None),
         ({"retry-after": "-1"}, None),
         ({"retry-after": "nan"}, None),
         ({"retry-after": "1e9"}, None),
@@ -175,6 +178,52 @@ def test_a_500_that_no_retry_will_mend_is_the_request_s_fault() -> None:
 )
 def test_the_wait_is_read_from_the_headers(headers: dict[str, str], seconds: float | None) -> None:
     assert decode_fault(429, headers, error("slow")) == ChatFault(ErrorKind.RATE_LIMITED, "slow", retry_after_s=seconds)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "seconds"),
+    [
+        (429, error("Rate limit reached. Please try again in 20.5s."), 20.5),
+        (429, error("Please try again in 500ms."), 0.5),
+        (503, error("Try again in 2m."), 120.0),
+        (429, b'[{"error":{"message":"quota","details":[{"retryDelay": "34s"}]}}]', 34.0),
+        (429, b'{"error":{"message":"slow"},"retry_after":7}', 7.0),
+        (429, error("slow"), None),
+        (400, error("You may try again in 5s."), None),
+    ],
+)
+def test_the_wait_is_read_from_an_error_that_waiting_helps(status: int, body: bytes, seconds: float | None) -> None:
+    assert decode_fault(status, {}, body).retry_after_s == seconds
+    assert decode_fault(status, {"retry-after": "3"}, body).retry_after_s == 3.0
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(520, ErrorKind.UNAVAILABLE), (522, ErrorKind.UNAVAILABLE), (524, ErrorKind.TIMEOUT)],
+)
+def test_a_gateways_own_statuses_say_that_the_server_behind_it_is_not_there(status: int, kind: ErrorKind) -> None:
+    assert decode_fault(status, {}, b"").kind is kind
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'[{"error":{"message":"quota"}}]', "quota"),
+        (b'{"errors":[{"message":"first"},{"message":"second"}]}', "first"),
+        (b'{"errors":["first"]}', '["first"]'),
+        (b'{"msg":"it broke"}', "it broke"),
+        (error('{"error":{"message":"inner","type":"x"}}'), "inner"),
+        (error("{not json"), "{not json"),
+    ],
+)
+def test_an_error_is_found_where_other_servers_put_it(body: bytes, message: str) -> None:
+    assert decode_fault(500, {}, body) == ChatFault(ErrorKind.INTERNAL, message)
+
+
+def test_a_servers_error_inside_anothers_tells_its_counts() -> None:
+    inner = {"error": {"message": "too long", "type": "exceed_context_size_error", "n_prompt_tokens": 9, "n_ctx": 8}}
+    fault = decode_fault(500, {}, error(json.dumps(inner), type="api_error"))
+    assert fault == ChatFault(ErrorKind.CONTEXT_OVERFLOW, "too long", 9, 8)
 
 
 @pytest.mark.report("B316")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import msgspec
@@ -31,6 +32,11 @@ _KINDS_BY_STATUS = {
     502: ErrorKind.UNAVAILABLE,
     503: ErrorKind.UNAVAILABLE,
     504: ErrorKind.TIMEOUT,
+    520: ErrorKind.UNAVAILABLE,  # this and the next four: Cloudflare's, for a server behind it that does not answer
+    521: ErrorKind.UNAVAILABLE,
+    522: ErrorKind.UNAVAILABLE,
+    523: ErrorKind.UNAVAILABLE,
+    524: ErrorKind.TIMEOUT,
     529: ErrorKind.OVERLOADED,
 }
 
@@ -80,6 +86,12 @@ _NOT_HERE = re.compile(
 )
 """A 400 for what another upstream may well have: a model (LiteLLM, OpenRouter), tools (vLLM 0.32 without that flag)."""
 _MARKUP = re.compile(r"<(?:script|style).*?</(?:script|style)>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+_WAITING = frozenset({ErrorKind.RATE_LIMITED, ErrorKind.OVERLOADED, ErrorKind.UNAVAILABLE})
+_WAIT = re.compile(
+    rb'(?:try again in|"retryDelay":|"retry_after(?:_s|_seconds)?":)\s*"?(\d{1,6}(?:\.\d{1,9})?)\s*(ms|m|)',
+    re.IGNORECASE,
+)
+_UNITS = {b"": 1.0, b"ms": 0.001, b"m": 60.0}
 _SECONDS = re.compile(r"\d{1,9}(?:\.\d{1,9})?")
 
 _INNER_NAMES = ("error", "detail", "errors", "base_resp")
@@ -102,7 +114,10 @@ def decode_fault(status: int, headers: Mapping[str, str], body: bytes) -> ChatFa
     `type` say, and every vague one to an overflow. Too many tokens a minute is a 429, so never an overflow.
     """
     fault = _fault(body, status, f"the upstream answered with status `{status}`")
-    return msgspec.structs.replace(fault, retry_after_s=_retry_after_s(headers))
+    wait_s = _retry_after_s(headers)
+    if wait_s is None and fault.kind in _WAITING:
+        wait_s = _told_wait_s(body)
+    return msgspec.structs.replace(fault, retry_after_s=wait_s)
 
 
 def decode_stream_fault(body: bytes) -> ChatFault:
@@ -166,16 +181,19 @@ def _error_object(body: bytes) -> dict[str, msgspec.Raw]:
     """The error in the body: below `error`, below `detail`, or the body itself (report B047); empty for none.
 
     A mere sentence there is the `message`. A list of errors, as Google's API answers a stream, stands for its first.
+    Where the message is another server's whole error, as Ollama hands on llama.cpp's, that one says more.
     """
     mended = mended_json(body)
     outer = _decoded(_OBJECT, mended) or _first(mended)
-    for name in _INNER_NAMES:
-        raw = outer.get(name)
-        if raw is None or bytes(raw) == bytes(_NULL):
-            continue
-        inner = _decoded(_OBJECT, raw) or (_first(raw) if name == "errors" else {})
-        return inner or {"message": raw}
-    return outer
+    error = next((_inner(name, raw) for name in _INNER_NAMES if (raw := outer.get(name, _NULL)) != _NULL), outer)
+    message = _field(error, "message", _TEXT)
+    if message is None or not message.startswith("{"):
+        return error
+    return {**error, **_error_object(message.encode("utf-8", "replace"))}
+
+
+def _inner(name: str, raw: msgspec.Raw) -> dict[str, msgspec.Raw]:
+    return _decoded(_OBJECT, raw) or (_first(raw) if name == "errors" else {}) or {"message": raw}
 
 
 def _first(raw: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
@@ -216,9 +234,26 @@ def _count(value: float | None) -> int | None:
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait; a date is not understood, since it needs a clock."""
+    """Seconds to wait. A date is told against the answer's own `date`, since there is no clock here."""
     named = {name.lower(): value.strip() for name, value in headers.items()}
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         if _SECONDS.fullmatch(named.get(name, "")):
             return float(named[name]) * unit
-    return None
+    until, now = _date(named.get("retry-after", "")), _date(named.get("date", ""))
+    return None if until is None or now is None else max(0.0, (until - now).total_seconds())
+
+
+def _date(value: str) -> datetime | None:
+    """An HTTP date (RFC 9110, 5.6.7), which is always in GMT; None for anything else."""
+    try:
+        return datetime.strptime(value, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _told_wait_s(body: bytes) -> float | None:
+    """The wait in an error's own words: OpenAI's "try again in 20.5s", Google's `retryDelay`, a `retry_after`."""
+    found = _WAIT.search(body[:_LONGEST_READ])
+    if found is None:
+        return None
+    return float(found[1]) * _UNITS[found[2].lower()]

@@ -494,6 +494,12 @@ def test_bytes_that_are_not_utf8_become_the_replacement_character() -> None:
     assert message.parts == (ToolCallPart("t", "A", '{"a":"\ufffd"}'),)
 
 
+def test_a_developers_message_is_a_system_message() -> None:
+    for content in ("S", [{"type": "text", "text": "S"}]):
+        turns = [*HI, {"role": "developer", "content": content}]
+        assert decode(messages=turns) == decode(messages=[*HI, {"role": "system", "content": content}])
+
+
 @pytest.mark.report("B092")
 def test_a_count_request_is_the_same_body_without_a_limit() -> None:
     body = msgspec.json.encode({"model": "m", "messages": HI, "system": "S"})

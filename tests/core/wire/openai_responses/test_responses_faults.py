@@ -9,6 +9,7 @@ import pytest
 from agentlaunch.core.ir import ChatFault, ErrorKind
 from agentlaunch.core.wire.base import Reply
 from agentlaunch.core.wire.openai_responses import OpenAIResponses
+from agentlaunch.core.wire.openai_responses.faults import told
 
 WIRE = OpenAIResponses()
 
@@ -61,3 +62,8 @@ def body(message: str, error_type: str, code: str) -> bytes:
 )
 def test_a_fault_has_the_status_and_headers_that_codex_acts_on(fault: ChatFault, reply: Reply) -> None:
     assert WIRE.encode_fault(fault) == reply
+
+
+def test_a_wait_that_the_message_tells_is_not_told_twice() -> None:
+    fault = ChatFault(ErrorKind.RATE_LIMITED, "Please try again in 20.5s.", retry_after_s=20.5)
+    assert told(fault) == "Please try again in 20.5s."

@@ -72,9 +72,10 @@ def messages_of(message: WireMessage) -> Iterator[Message]:
     Tool results come before what the user says beside them, as the vendor requires of clients. A call that the
     vendor's server ran inside an assistant message becomes a call and a `tool` message between the two halves.
     """
+    role = Role.SYSTEM if message.role == "developer" else Role(message.role)
     if isinstance(message.content, str):
         if message.content:
-            yield Message(Role(message.role), (TextPart(message.content),))
+            yield Message(role, (TextPart(message.content),))
         return
     parts = [part for block in message.content for part in _parts(block)]
     if message.role == "assistant":
@@ -87,7 +88,7 @@ def messages_of(message: WireMessage) -> Iterator[Message]:
         yield Message(Role.TOOL, results)
     rest = tuple(part for part in parts if not isinstance(part, ToolResultPart))
     if rest:
-        yield Message(Role(message.role), rest)
+        yield Message(role, rest)
 
 
 def _split_in_order(parts: list[Part]) -> Iterator[Message]:

@@ -219,9 +219,10 @@ Block: TypeAlias = (
 
 
 class WireMessage(msgspec.Struct, frozen=True):
-    """One turn. `system` stands among the messages since Claude Code 2.1.154 (facts/agents.md 2.1)."""
+    """One turn. `system` stands among the messages since Claude Code 2.1.154 (facts/agents.md 2.1); `developer` is
+    OpenAI's word for it."""
 
-    role: Literal["user", "assistant", "system"]
+    role: Literal["user", "assistant", "system", "developer"]
     content: str | list[Block]
 
 

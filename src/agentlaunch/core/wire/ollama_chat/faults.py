@@ -34,26 +34,13 @@ _RETRY_S = 2.0
 _CLIENT_GONE = 499
 
 
-class _Inner(msgspec.Struct):
-    message: str
-
-
-class _Nested(msgspec.Struct):
-    """An error of llama.cpp's, which Ollama hands on as the text of its own."""
-
-    error: _Inner
-
-
-_nested = msgspec.json.Decoder(_Nested)
-
-
 def decode_fault(status: int, headers: Mapping[str, str], body: bytes) -> ChatFault:
     """An error answer. Total. The four ways of saying that a prompt does not fit become CONTEXT_OVERFLOW:
 
     a 400 in Ollama's own words, a 400 whose text is llama.cpp's JSON, a 500 without a user's message left, and a 413.
     The fifth, a 200 with a prompt that was cut, is told by the counts (`truncation`). A 503 is a full queue.
     """
-    fault = _readable(upstream_faults.decode_fault(status, headers, body))
+    fault = upstream_faults.decode_fault(status, headers, body)
     if status == _CLIENT_GONE:
         return msgspec.structs.replace(fault, kind=ErrorKind.UNAVAILABLE)
     if status != 503 or fault.kind is not ErrorKind.UNAVAILABLE:
@@ -66,7 +53,7 @@ def decode_fault(status: int, headers: Mapping[str, str], body: bytes) -> ChatFa
 
 def decode_line_fault(body: bytes) -> ChatFault:
     """The same for an error line in a stream, where the HTTP status was 200."""
-    return _readable(upstream_faults.decode_stream_fault(body))
+    return upstream_faults.decode_stream_fault(body)
 
 
 def encode_fault(fault: ChatFault) -> Reply:
@@ -89,13 +76,3 @@ def _told(fault: ChatFault) -> str:
         return message if overflow_in(message) else "input length exceeds the context length"
     prompt = "" if told.prompt_tokens is None else f" {told.prompt_tokens}"
     return f"input length{prompt} exceeds the context length {told.context_window}"
-
-
-def _readable(fault: ChatFault) -> ChatFault:
-    """The fault with the sentence in place of JSON, where its message is an error of llama.cpp's."""
-    if not fault.message.startswith("{"):
-        return fault
-    try:
-        return msgspec.structs.replace(fault, message=_nested.decode(fault.message).error.message)
-    except msgspec.MsgspecError:
-        return fault

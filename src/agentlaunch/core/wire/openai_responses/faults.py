@@ -63,7 +63,7 @@ def told(fault: ChatFault) -> str:
             return message
         if numbers.prompt_tokens and numbers.context_window:
             return f"{message} ({numbers.prompt_tokens} tokens > {numbers.context_window} maximum)"
-    if fault.kind in _WAITING and fault.retry_after_s is not None:
+    if fault.kind in _WAITING and fault.retry_after_s is not None and "try again in" not in message:
         return f"{message} Please try again in {fault.retry_after_s:g}s."
     return message
 
