@@ -34,6 +34,7 @@ from agentlaunch.core.wire.anthropic_messages.types import (
     ToolUseBlock,
     UrlSource,
 )
+from agentlaunch.core.wire.call_ids import plain_id
 
 _EPHEMERAL = CacheControl()
 
@@ -66,7 +67,7 @@ def _blocks(part: Part) -> Iterator[Block]:
             yield tool_use(part)
         case ToolResultPart():
             content = [_result_content(inner) for inner in part.content if inner != TextPart("")]
-            yield ToolResultBlock(part.call_id, content, part.is_error or None, mark(part.cache_hint))
+            yield ToolResultBlock(plain_id(part.call_id), content, part.is_error or None, mark(part.cache_hint))
         case _:
             assert_never(part)
 
@@ -82,7 +83,7 @@ def signed_thinking(part: ThinkingPart) -> Iterator[Block]:
 def tool_use(part: ToolCallPart) -> ToolUseBlock:
     """The call; a custom tool's free text becomes the argument `input`."""
     block_input = free_text_input(part.arguments) if part.kind == "custom" else input_of(part.arguments)
-    return ToolUseBlock(part.id, wire_name(part.name, part.namespace), block_input, mark(part.cache_hint))
+    return ToolUseBlock(plain_id(part.id), wire_name(part.name, part.namespace), block_input, mark(part.cache_hint))
 
 
 def _image(part: ImagePart) -> ImageBlock:

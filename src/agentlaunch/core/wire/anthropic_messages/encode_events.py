@@ -30,6 +30,7 @@ from agentlaunch.core.wire.anthropic_messages.faults import error_body
 from agentlaunch.core.wire.anthropic_messages.signature import UNSIGNED
 from agentlaunch.core.wire.anthropic_messages.usage import wire_stop_reason, wire_usage
 from agentlaunch.core.wire.base import CUT_OFF, AnswerContext, Frame
+from agentlaunch.core.wire.call_ids import plain_id
 from agentlaunch.core.wire.json_text import json_string
 
 _ENCODER = msgspec.json.Encoder()
@@ -175,7 +176,7 @@ class MessagesEventEncoder:
         frame = self._start(
             _Open.FREE_TEXT_CALL if event.kind == "custom" else _Open.EMPTY_CALL,
             b'{"type":"tool_use","id":%b,"name":%b,"input":{}}'
-            % (json_string(event.id), json_string(wire_name(event.name, event.namespace))),
+            % (json_string(plain_id(event.id)), json_string(wire_name(event.name, event.namespace))),
         )
         self._delta = self._delta_of("input_json_delta", "partial_json")
         return frame

@@ -9,6 +9,7 @@ from msgspec import UNSET
 from agentlaunch.core.filters.plain_text import result_text, texts, thinking_of
 from agentlaunch.core.filters.plain_turns import plain_turns
 from agentlaunch.core.ir import Message, Part, Role, ToolCallPart, ToolResultPart
+from agentlaunch.core.wire.call_ids import CHAT_ID_LENGTH, short_id
 from agentlaunch.core.wire.openai_chat.arguments import as_json_object
 from agentlaunch.core.wire.openai_chat.content import content_of, is_shown
 from agentlaunch.core.wire.openai_chat.written_types import OutFunction, OutMessage, OutToolCall
@@ -24,7 +25,7 @@ def out_messages(messages: Sequence[Message]) -> list[OutMessage]:
                 sent.append(_assistant(parts))
             case Role.TOOL:
                 sent += [
-                    OutMessage("tool", result_text(part, is_shown), tool_call_id=part.call_id)
+                    OutMessage("tool", result_text(part, is_shown), tool_call_id=short_id(part.call_id, CHAT_ID_LENGTH))
                     for part in parts
                     if isinstance(part, ToolResultPart)
                 ]
@@ -35,7 +36,9 @@ def out_messages(messages: Sequence[Message]) -> list[OutMessage]:
 
 def _assistant(parts: Sequence[Part]) -> OutMessage:
     calls = [
-        OutToolCall(part.id, "function", OutFunction(part.name, as_json_object(part.arguments)))
+        OutToolCall(
+            short_id(part.id, CHAT_ID_LENGTH), "function", OutFunction(part.name, as_json_object(part.arguments))
+        )
         for part in parts
         if isinstance(part, ToolCallPart)
     ]

@@ -9,6 +9,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from agentlaunch.core import ir
 from agentlaunch.core.filters.history import now_available, paired
+from agentlaunch.core.wire.call_ids import RESPONSES_ID_LENGTH, short_id
 from agentlaunch.core.wire.json_text import mended_arguments, unset_if_none
 from agentlaunch.core.wire.media import data_url
 from agentlaunch.core.wire.openai_responses import types
@@ -89,17 +90,21 @@ def _item(part: ir.ThinkingPart | ir.ToolCallPart | ir.ToolResultPart) -> types.
         case ir.ThinkingPart():
             return _thinking(part)
         case ir.ToolCallPart(kind="custom"):
-            return types.CustomToolCall(part.id, part.name, part.arguments, part.namespace, part.item_id)
+            return types.CustomToolCall(_call_id(part.id), part.name, part.arguments, part.namespace, part.item_id)
         case ir.ToolCallPart():
             return types.FunctionCall(
-                part.id, part.name, mended_arguments(part.arguments), part.namespace, part.item_id
+                _call_id(part.id), part.name, mended_arguments(part.arguments), part.namespace, part.item_id
             )
         case ir.ToolResultPart(kind="custom"):
-            return types.CustomToolCallOutput(part.call_id, _output(part))
+            return types.CustomToolCallOutput(_call_id(part.call_id), _output(part))
         case ir.ToolResultPart():
-            return types.FunctionCallOutput(part.call_id, _output(part))
+            return types.FunctionCallOutput(_call_id(part.call_id), _output(part))
         case _:
             assert_never(part)
+
+
+def _call_id(call_id: str) -> str:
+    return short_id(call_id, RESPONSES_ID_LENGTH)
 
 
 def _thinking(part: ir.ThinkingPart) -> types.Reasoning:
