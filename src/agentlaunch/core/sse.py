@@ -77,7 +77,9 @@ class SseParser:
             line = line.removeprefix(self._mark)
             self._mark = b""
         if not line:
-            yield from self._dispatch()
+            if self._data:
+                yield from self._dispatch()
+            self._event = ""
             return
         if self._is_bare and not line.startswith(_FIELDS):
             yield from self._bare(line)
@@ -85,7 +87,8 @@ class SseParser:
         field, _, value = line.partition(b":")
         match field:
             case b"data":
-                yield from self._end_of_whole()
+                if self._data:
+                    yield from self._end_of_whole()
                 self._append(value.removeprefix(b" "))
             case b"event":
                 yield from self._end_of_whole()
@@ -122,8 +125,7 @@ class SseParser:
         data, event = self._data, self._event
         self._data, self._event, self._is_bare = [], "", False
         self._held_bytes -= sum(map(len, data))
-        if data:
-            yield Frame(b"\n".join(data), event)
+        yield Frame(data[0] if len(data) == 1 else b"\n".join(data), event)
 
     def _append(self, value: bytes) -> None:
         self._data.append(value)

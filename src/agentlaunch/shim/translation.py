@@ -47,7 +47,7 @@ class Translation:
         self._parser = NdjsonParser() if framing_of(wire) == "ndjson" else SseParser()
         self._decoder = wire.event_decoder()
         self._restorer = restorer
-        self._said_nothing: bytes | None = b""
+        self._unread: bytes | None = b""
         """The last frame's data while the decoder has made nothing of any; None once it has."""
 
     def feed(self, data: bytes) -> list[ChatEvent]:
@@ -55,8 +55,7 @@ class Translation:
         events: list[ChatEvent] = []
         try:
             for frame in self._parser.feed(data):
-                for event in self._decoded(frame):
-                    events.extend(self._restorer.feed(event))
+                events.extend(self._decoded(frame))
                 if _is_over(events):  # by a filter, perhaps: what the upstream goes on to say is nobody's concern
                     break
         except ProtocolError as error:
@@ -70,8 +69,7 @@ class Translation:
         # A last frame that was cut in its middle is part of a cut stream: the decoder knows what is missing without it.
         with suppress(ProtocolError):
             for frame in self._parser.finish():
-                for event in self._decoded(frame):
-                    events.extend(self._restorer.feed(event))
+                events.extend(self._decoded(frame))
         try:
             for event in self._rest():
                 events.extend(self._restorer.feed(event))
@@ -104,31 +102,39 @@ class Translation:
         return events
 
     def _decoded(self, frame: Frame) -> Iterator[ChatEvent]:
-        """What a frame says. An empty one and a sign of life in words say nothing; an error may be plain text."""
-        data = frame.data.strip()
-        while data.startswith(b"data:"):  # a proxy has wrapped each line once more
-            data = data.removeprefix(b"data:").lstrip()
-            frame = Frame(data, frame.event)
-        if not data or (len(data) <= _LONGEST_SIGN and data != b"[DONE]" and _SIGN_OF_LIFE.fullmatch(data)):
+        """What a frame says, every filter applied."""
+        meant = frame if frame.data.startswith(b"{") and frame.event != "error" else _meant(frame)
+        if meant is None:
             return
-        if frame.event == "error" and not data.startswith(b"{"):
-            frame = Frame(msgspec.json.encode({"error": {"message": data.decode("utf-8", "replace")}}), "error")
-        for event in self._decoder.feed(frame):
-            self._said_nothing = None
-            yield event
-        if self._said_nothing is not None:
-            self._said_nothing = data
+        for event in self._decoder.feed(meant):
+            self._unread = None
+            yield from self._restorer.feed(event)
+        if self._unread is not None:
+            self._unread = meant.data
 
     def _rest(self) -> Iterator[ChatEvent]:
         """What is left at the end: a server that cannot stream has sent its whole answer in one frame."""
-        if self._said_nothing:
+        if self._unread:
             with suppress(ProtocolError):
-                yield from self._wire.decode_answer(self._said_nothing)
+                yield from self._wire.decode_answer(self._unread)
                 return
         yield from self._decoder.finish()
 
     def _broken(self, what: str) -> Failed:
         return Failed(ChatFault(ErrorKind.UNAVAILABLE, f"the upstream `{self._upstream_name}` {what}"))
+
+
+def _meant(frame: Frame) -> Frame | None:
+    """A frame that is no JSON object as it was meant; None for one that is empty or a sign of life in words. An error
+    may be plain text."""
+    data = frame.data.strip()
+    while data.startswith(b"data:"):  # a proxy has wrapped each line once more
+        data = data.removeprefix(b"data:").lstrip()
+    if not data or (len(data) <= _LONGEST_SIGN and data != b"[DONE]" and _SIGN_OF_LIFE.fullmatch(data)):
+        return None
+    if frame.event == "error" and not data.startswith(b"{"):
+        data = msgspec.json.encode({"error": {"message": data.decode("utf-8", "replace")}})
+    return Frame(data, frame.event)
 
 
 def _is_over(events: list[ChatEvent]) -> bool:

@@ -26,7 +26,16 @@ from agentlaunch.core.ir import (
 from agentlaunch.core.wire.base import CUT_OFF, Frame, decode_json
 from agentlaunch.core.wire.openai_chat.arguments import arguments_text
 from agentlaunch.core.wire.openai_chat.tool_calls import AnswerQueue, CallPiece, Said, made_id_prefix
-from agentlaunch.core.wire.openai_chat.types import AnswerPart, Choice, Chunk, Delta, Timings, TokenUsage, ToolCall
+from agentlaunch.core.wire.openai_chat.types import (
+    EMPTY,
+    AnswerPart,
+    Choice,
+    Chunk,
+    Delta,
+    Timings,
+    TokenUsage,
+    ToolCall,
+)
 from agentlaunch.core.wire.stop_sequences import named_stop
 from agentlaunch.core.wire.upstream_faults import decode_stream_fault, is_bare_error
 
@@ -71,7 +80,6 @@ class ChatDecoder:
         self._stop_sequence = ""
         self._usage: TokenUsage | None = None
         self._timings: Timings | None = None
-        self._has_said = False
 
     def feed(self, frame: Frame) -> Iterator[ChatEvent]:
         """Translate one frame; what follows the end is ignored."""
@@ -116,8 +124,11 @@ class ChatDecoder:
             yield Started(id_, chunk.model or "")
 
     def _choice(self, choice: Choice) -> Iterator[ChatEvent]:
-        yield from self._delta(self._added(choice))
-        if _is_given(choice.error):
+        delta = choice.delta
+        if delta is None or (choice.message is not None and delta == Delta()):
+            delta = self._whole(choice)
+        yield from self._delta(delta)
+        if choice.error is not EMPTY and _is_given(choice.error):
             yield from self._fail(decode_stream_fault(bytes(choice.error)))
             return
         if choice.finish_reason:
@@ -127,18 +138,15 @@ class ChatDecoder:
             reason = f"the upstream gave up its answer (finish_reason `{choice.finish_reason}`)"
             yield from self._fail(ChatFault(ErrorKind.UNAVAILABLE, reason))
 
-    def _added(self, choice: Choice) -> Delta:
-        """What a chunk adds. A message beside a delta repeats the deltas; where none has spoken, it is the answer."""
-        delta = choice.delta
-        if delta is None:
-            delta = choice.message or Delta(choice.text)
-        elif choice.message is not None and delta == Delta() and not self._has_said:
-            delta = choice.message
-        self._has_said = self._has_said or delta != Delta()
-        return delta
+    def _whole(self, choice: Choice) -> Delta:
+        """A message in place of a delta. Beside one it repeats the deltas; where none has spoken, it is the answer."""
+        if choice.delta is not None and (self._queue.has_said or self._queue.has_calls):
+            return choice.delta
+        return choice.message or Delta(choice.text)
 
     def _delta(self, delta: Delta) -> Iterator[ChatEvent]:
-        thinking = _thinking(delta)
+        # vLLM sends two names with the same text in versions that rename the one to the other.
+        thinking = delta.reasoning_content or delta.reasoning or delta.reasoning_text or _detailed(delta)
         if thinking:
             yield from self._queue.say(ThinkingDelta(thinking))
         if isinstance(delta.content, str):
@@ -212,10 +220,8 @@ def _is_given(error: msgspec.Raw) -> bool:
     return bytes(error) not in _NO_ERROR
 
 
-def _thinking(delta: Delta) -> str:
-    """The reasoning of a delta. vLLM sends two names with one text in versions that rename the one to the other."""
-    named = delta.reasoning_content or delta.reasoning or delta.reasoning_text
-    return named or "".join(piece.text or piece.summary or "" for piece in delta.reasoning_details or ())
+def _detailed(delta: Delta) -> str:
+    return "".join(piece.text or piece.summary or "" for piece in delta.reasoning_details or ())
 
 
 def _said(part: AnswerPart) -> Iterator[Said]:

@@ -78,6 +78,8 @@ class AnswerQueue:
         self._calls: list[_Call] = []
         self._by_index: dict[int, _Call] = {}
         self._ids = CallIds()
+        self.has_said = False
+        """Whether text, reasoning or a refusal has come."""
         self.id_prefix = "call"
         """Ids that the upstream leaves out begin so; the response's own id makes them unique in a conversation."""
 
@@ -92,6 +94,7 @@ class AnswerQueue:
 
     def say(self, event: Said) -> Iterator[ChatEvent]:
         """Text, reasoning or refusal: told at once unless a call is open."""
+        self.has_said = True
         if not self._queue:
             yield event
             return
