@@ -75,7 +75,10 @@ def test_beside_engines_of_the_shim_nothing_is_measured(made: Made) -> None:
 def test_what_is_no_engine_of_ours_is_refused(made: Made) -> None:
     with pytest.raises(UserError) as caught:
         measure(made, "m", upstream="openai=http://127.0.0.1:9")
-    assert (caught.value.code, caught.value.message) == ("bench-runtime", "`openai` does not tell its own times")
+    assert (caught.value.code, caught.value.message) == (
+        "bench-runtime",
+        "`openai` is an upstream: how fast it is tells nothing of this machine",
+    )
 
 
 def run_of(model: str, quant: str, kv_type: str) -> Measurement:

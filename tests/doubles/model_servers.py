@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.doubles.http_server import HttpReply, HttpRequest, HttpServer, json_reply
 
@@ -276,7 +277,10 @@ SERVER_HEADERS = {"mlx": "BaseHTTP/0.6 Python/3.12.4", "vllm": "uvicorn", "llama
 
 @dataclass
 class ModelServerDouble:
-    """One server. With a `key` all but `open_paths` want it; `asked` is what it was asked."""
+    """One server. With a `key` all but `open_paths` want it; `asked` is what it was asked.
+
+    `chat` answers what is posted to a path that ends in /v1/chat/completions.
+    """
 
     routes: Routes
     header: str = ""
@@ -284,6 +288,7 @@ class ModelServerDouble:
     open_paths: tuple[str, ...] = ()
     asked: list[HttpRequest] = field(default_factory=list)
     port: int = 0
+    chat: Callable[[dict[str, Any]], object] | None = None
 
     @contextmanager
     def running(self) -> Iterator[ModelServerDouble]:
@@ -298,6 +303,8 @@ class ModelServerDouble:
         is_free = not self.key or request.path in self.open_paths
         if not is_free and request.headers.get("authorization") != f"Bearer {self.key}":
             return HttpReply(401, b'{"error":"Unauthorized"}', headers=more)
+        if self.chat is not None and request.method == "POST" and request.path.endswith("/v1/chat/completions"):
+            return json_reply(self.chat(json.loads(request.body)))
         if request.path not in self.routes:
             return json_reply({"error": "not found"}, 404)
         content = self.routes[request.path]

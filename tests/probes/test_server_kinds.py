@@ -22,8 +22,8 @@ CODER = "docker.io/ai/qwen3-coder:30B-A3B-UD-Q4_K_XL"
 FACTS = {
     "lmstudio": ServerFacts(
         (
-            ServedModel("gemma-3-270m-it-qat", 4096, True, 32_768, takes_images=False),
-            ServedModel("qwen/qwen3-coder-30b", None, False, 262_144, takes_images=False),
+            ServedModel("gemma-3-270m-it-qat", 4096, True, 32_768, takes_images=False, quant="Q4_0"),
+            ServedModel("qwen/qwen3-coder-30b", None, False, 262_144, takes_images=False, quant="Q4_K_M"),
         )
     ),
     "llamacpp-server": ServerFacts(
@@ -67,8 +67,8 @@ def test_no_other_kind_takes_it_for_its_own(name: str) -> None:
 def test_an_older_lm_studio_tells_the_loaded_window_through_its_first_api() -> None:
     assert load_kind("lmstudio").read(answers_of(LM_STUDIO_V0)) == ServerFacts(
         (
-            ServedModel("qwen2-vl-7b-instruct", None, False, 32_768, takes_images=True),
-            ServedModel("meta-llama-3.1-8b-instruct", 4096, True, 131_072, takes_images=False),
+            ServedModel("qwen2-vl-7b-instruct", None, False, 32_768, takes_images=True, quant="4bit"),
+            ServedModel("meta-llama-3.1-8b-instruct", 4096, True, 131_072, takes_images=False, quant="Q4_K_M"),
         )
     )
 

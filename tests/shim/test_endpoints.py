@@ -46,11 +46,8 @@ from agentlaunch import __version__
 from agentlaunch.core.filters import tool_forms
 from agentlaunch.core.ir import ChatEvent, ChatFault, ChatRequest, CustomTool, ErrorKind, Failed, TextDelta
 from agentlaunch.core.wire.base import Reply, load_wire
-from agentlaunch.shim.application import build_application
-from agentlaunch.shim.body import MAX_BODY_BYTES, BodyRefused, drain_body, read_body
-from agentlaunch.core.wire.base import load_wire
 from agentlaunch.shim.application import build_application, meant_path
-from agentlaunch.shim.body import MAX_BODY_BYTES
+from agentlaunch.shim.body import MAX_BODY_BYTES, BodyRefused, drain_body, read_body
 from agentlaunch.shim.relay import RelayOptions
 from agentlaunch.shim.upstream import UpstreamClient
 

@@ -57,10 +57,10 @@ def with_measured(
     kept = read_measurements(dirs)
     if not kept:
         return tuple(fits)
-    from agentlaunch.core.bench import find_measurement, measured
+    from agentlaunch.core.bench import find_measurements, measured
 
     weights = "" if path is None else _fingerprint(path)
-    return tuple(measured(fit, find_measurement(kept, fit, weights), demand.prompt_tokens) for fit in fits)
+    return tuple(measured(fit, find_measurements(kept, fit, weights), demand.prompt_tokens) for fit in fits)
 
 
 def recommended_with_measured(found: Recommendation, demand: Demand, dirs: Dirs) -> Recommendation:

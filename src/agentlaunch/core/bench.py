@@ -14,6 +14,8 @@ from agentlaunch.core.weight_names import same_quant
 DEPTHS = (512, 4096, 16_384)
 """Tokens of prompt at which everything is measured: a question, a lean agent's first prompt, a session under way."""
 QUICK_DEPTHS = (512,)
+OWN_RUNTIMES = ("llama_cpp", "llama_server")
+"""Those whose slots are ours to save and read; others are told by a name of a server's."""
 TAIL_TOKENS = 16
 """New words behind a prompt that is there already: what a turn of the user's costs at least."""
 SPREAD = 0.1
@@ -65,6 +67,11 @@ class Measurement(Struct, frozen=True):
     load: float = 0.0
 
     @property
+    def has_weights(self) -> bool:
+        """Whether `fingerprint` is of a file's bytes, and not a server's name for a model (`ollama:tiny:1b`)."""
+        return ":" not in self.fingerprint
+
+    @property
     def is_busy(self) -> bool:
         """Whether others took so much of the machine that the figures say little of it."""
         return self.load > BUSY_LOAD
@@ -76,39 +83,58 @@ def depths_for(window: int, *, is_quick: bool) -> tuple[int, ...]:
     return tuple(depth for depth in usual if depth + 256 <= window) or (max(window // 2, 1),)
 
 
-def find_measurement(kept: Iterable[Measurement], fit: ModelFit, fingerprint: str = "") -> Measurement | None:
-    """The newest that measured this model with this quantisation and cache; by its weights where they are known."""
-    found = (
-        one
-        for one in kept
-        if one.kv_type == fit.kv_type
-        and not one.is_busy
-        and (one.fingerprint == fingerprint if fingerprint else fit.model in one.names)
-        and same_quant(one.quant, fit.quant)
-    )
-    return max(found, key=lambda one: one.at, default=None)
+def code_lines(first: int, count: int) -> str:
+    """Something like code in lines of one length, none of which comes twice."""
+    return "".join(f"value_{n:05d} = {n * 7919 % 100_003:06d}  # line {n:05d}\n" for n in range(first, first + count))
 
 
-def measured(fit: ModelFit, measurement: Measurement | None, prompt_tokens: int) -> ModelFit:
-    """The same with what was measured in the place of what was estimated, where it was measured deep enough."""
-    figures = sorted(measurement.figures, key=lambda one: one.depth) if measurement is not None else []
-    if measurement is None or not figures or figures[-1].depth * _REACH < min(prompt_tokens, fit.context):
-        return fit
+def find_measurements(kept: Iterable[Measurement], fit: ModelFit, fingerprint: str = "") -> tuple[Measurement, ...]:
+    """The newest of each runtime that measured this model with this quantisation and cache; by its weights where both
+    are known. Engines of ours first, since the estimates are of them; then the newest first."""
+    newest: dict[str, Measurement] = {}
+    for one in sorted(kept, key=lambda one: one.at):
+        is_meant = fit.model in one.names
+        if fingerprint and one.has_weights:
+            is_meant = one.fingerprint == fingerprint
+        if is_meant and one.kv_type == fit.kv_type and not one.is_busy and same_quant(one.quant, fit.quant):
+            newest[one.runtime] = one
+    return tuple(sorted(newest.values(), key=lambda one: (one.runtime not in OWN_RUNTIMES, -one.at)))
+
+
+def measured(fit: ModelFit, found: Sequence[Measurement], prompt_tokens: int) -> ModelFit:
+    """The same with what the first has measured in the place of what was estimated, and a sentence for each other one;
+    those that did not measure deep enough say nothing."""
     depth = min(prompt_tokens, fit.context)
+    known = [(one.runtime, speed) for one in found if (speed := _speed(one, depth, prompt_tokens)) is not None]
+    if not known:
+        return fit
+    (runtime, speed), *others = known
+    before = fit.speed
+    why = (
+        f"Measured on this machine ({runtime}): {_rates(speed)}; estimated were {before.decode.middle:.1f} and "
+        f"{before.prefill.middle:.0f}."
+    )
+    rest = (f"With {name} it {_rates(other)}." for name, other in others)
+    return replace(fit, speed=speed, why=(*fit.why, why, *rest))
+
+
+def _speed(measurement: Measurement, depth: int, prompt_tokens: int) -> Speed | None:
+    """At `depth` tokens; None where it was not measured so deep."""
+    figures = sorted(measurement.figures, key=lambda one: one.depth)
+    if not figures or figures[-1].depth * _REACH < depth:
+        return None
     prefill_s = _at(depth, [(0, 0.0), *((one.depth, one.cold_s) for one in figures)])
     decode_s = _at(depth, [(one.depth, 1 / max(one.decode_tok_s, _LEAST_S)) for one in figures])
-    speed = Speed(
+    return Speed(
         decode=_interval(1 / decode_s),
         prefill=_interval(depth / prefill_s),
         first_prompt_s=prefill_s / depth * prompt_tokens,
         basis="measured",
     )
-    before, runtime = fit.speed, measurement.runtime
-    why = (
-        f"Measured on this machine ({runtime}): decodes {speed.decode.middle:.1f} and reads {speed.prefill.middle:.0f} "
-        f"tokens a second; estimated were {before.decode.middle:.1f} and {before.prefill.middle:.0f}."
-    )
-    return replace(fit, speed=speed, why=(*fit.why, why))
+
+
+def _rates(speed: Speed) -> str:
+    return f"decodes {speed.decode.middle:.1f} and reads {speed.prefill.middle:.0f} tokens a second"
 
 
 def _interval(middle: float) -> Interval:

@@ -38,15 +38,17 @@ def _of_v1(entry: Mapping[str, object]) -> Iterator[ServedModel]:
     vision = capabilities.get("vision") if isinstance(capabilities, dict) else None
     images = vision if isinstance(vision, bool) else None
     trained = count(entry.get("max_context_length"))
+    told = entry.get("quantization")
+    quant = text(told.get("name")) if isinstance(told, dict) else ""
     instances = entry.get("loaded_instances")
     loaded = False
     for instance in instances if isinstance(instances, list) else []:
         match instance:
             case {"id": str(name), "config": {"context_length": int(window)}}:
                 loaded = True
-                yield ServedModel(name, count(window), True, trained, images)
+                yield ServedModel(name, count(window), True, trained, images, quant)
     if not loaded and text(entry.get("key")):
-        yield ServedModel(text(entry.get("key")), None, False, trained, images)
+        yield ServedModel(text(entry.get("key")), None, False, trained, images, quant)
 
 
 def _of_v0(entry: Mapping[str, object]) -> Iterator[ServedModel]:
@@ -56,4 +58,5 @@ def _of_v0(entry: Mapping[str, object]) -> Iterator[ServedModel]:
         return
     loaded = entry.get("state") == "loaded"
     window = count(entry.get("loaded_context_length")) if loaded else None
-    yield ServedModel(name, window, loaded, count(entry.get("max_context_length")), entry.get("type") == "vlm")
+    trained, quant = count(entry.get("max_context_length")), text(entry.get("quantization"))
+    yield ServedModel(name, window, loaded, trained, entry.get("type") == "vlm", quant)

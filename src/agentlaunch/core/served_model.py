@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class ServedModel:
     """A model of a server. `name` is what requests call it; windows in tokens, None for what the server does not say.
 
-    `is_loaded` None: the server does not tell, and loads what it is asked for.
+    `is_loaded` None: the server does not tell, and loads what it is asked for. `quant` is empty where only the name may
+    tell it.
     """
 
     name: str
@@ -17,6 +18,7 @@ class ServedModel:
     is_loaded: bool | None = True
     context_trained: int | None = None
     takes_images: bool | None = None
+    quant: str = ""
 
 
 def count(value: object) -> int | None:
