@@ -10,6 +10,7 @@ import pytest
 from agentlaunch.core.ir import (
     NO_PARAMETERS,
     ChatRequest,
+    Finished,
     FunctionTool,
     ImagePart,
     JsonFormat,
@@ -17,6 +18,8 @@ from agentlaunch.core.ir import (
     Part,
     RefusalPart,
     Role,
+    StopReason,
+    TextDelta,
     TextPart,
     ThinkingPart,
     Tool,
@@ -193,3 +196,74 @@ def test_stop_sequences_of_nothing_are_none() -> None:
 def test_a_tool_without_a_name_in_another_vendors_form_is_refused_by_name(name: str) -> None:
     with pytest.raises(ProtocolError, match=r"tools\[0\]|name"):
         asked(name, tools=[{"type": "function", "function": {"description": "d"}}])
+
+
+def ollama(**message: object) -> tuple[Part, ...]:
+    body = json.dumps({"model": "m", "messages": [{"role": "user", **message}]})
+    return load_wire("ollama_chat").decode_request(body.encode()).messages[0].parts
+
+
+@pytest.mark.report("B080")
+@pytest.mark.parametrize("image", [URL, {"url": URL}])
+def test_ollamas_wire_takes_the_content_of_openais(image: object) -> None:
+    content = [{"type": "text", "text": "hi"}, {"type": "image_url", "image_url": image}, {"type": "text"}]
+    assert ollama(content=content) == (TextPart("hi"), IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (URL, IMAGE),
+        ("iVBORw0KGgo=", IMAGE),
+        ("/9j/", ImagePart("image/jpeg", "/9j/")),
+        ("https://example.org/a.png", ImagePart(url="https://example.org/a.png")),
+    ],
+)
+def test_ollamas_images_may_be_data_urls_and_addresses(image: str, expected: Part) -> None:
+    assert ollama(content="", images=[image]) == (expected,)
+
+
+def test_an_answer_in_ollamas_lines_may_have_openais_content() -> None:
+    body = b'{"message":{"role":"assistant","content":[{"type":"text","text":"a"}]},"done":true}'
+    assert load_wire("ollama_chat").decode_answer(body)[1:] == [TextDelta("a"), Finished(StopReason.END_TURN)]
+
+
+def test_a_data_url_in_the_place_of_an_images_data_is_taken_apart() -> None:
+    source = {"type": "base64", "media_type": "image/jpeg", "data": URL}
+    (message,) = asked(
+        "anthropic_messages", messages=[{"role": "user", "content": [{"type": "image", "source": source}]}]
+    ).messages
+    assert message.parts == (IMAGE,)
+
+
+@pytest.mark.report("B105")
+@pytest.mark.parametrize("wire", ["anthropic_messages", "openai_responses"])
+@pytest.mark.parametrize("is_result", [False, True])
+def test_an_image_that_no_vendor_reads_is_a_note_on_every_wire(wire: str, is_result: bool) -> None:
+    svg, jpg = ImagePart("image/svg+xml", "AAAA"), ImagePart("image/jpg", "/9j/")
+    said = Message(Role.USER, (svg, jpg))
+    call = Message(Role.ASSISTANT, (ToolCallPart("c", "f", "{}"),))
+    result = Message(Role.TOOL, (ToolResultPart("c", (svg, jpg)),))
+    body = load_wire(wire).encode_request(ChatRequest("m", (call, result) if is_result else (said,))).decode()
+    assert "[image of type image/svg+xml, which cannot be shown]" in body
+    assert "AAAA" not in body
+    assert "image/jpeg" in body
+    assert "image/jpg" not in body
+
+
+def test_blank_text_is_not_sent_to_anthropic_which_refuses_it() -> None:
+    request = ChatRequest(
+        "m",
+        (
+            Message(Role.USER, (TextPart("hi"),)),
+            Message(Role.ASSISTANT, (TextPart(" \n"), RefusalPart(" "), ToolCallPart("c", "f", "{}"))),
+            Message(Role.TOOL, (ToolResultPart("c", (TextPart("  "),)),)),
+        ),
+    )
+    body = json.loads(load_wire("anthropic_messages").encode_request(request))
+    assert [[part["type"] for part in turn["content"]] for turn in body["messages"]] == [
+        ["text"],
+        ["tool_use"],
+        ["tool_result"],
+    ]
+    assert body["messages"][2]["content"][0]["content"] == []

@@ -19,6 +19,22 @@ def split_data_url(url: str) -> tuple[str, str] | None:
     return media_type_of(url), data
 
 
+def is_readable(media_type: str) -> bool:
+    """Whether models take images of this type."""
+    return media_type.lower() in IMAGE_TYPES
+
+
+def vendors_type(media_type: str) -> str:
+    """The registered name of an image's type: vendors refuse `image/jpg`."""
+    return "image/jpeg" if media_type.lower() == "image/jpg" else media_type
+
+
+def bare_data(media_type: str, data: str) -> tuple[str, str]:
+    """Media type and base64 data, where a client may have put a whole data URL into the data."""
+    named, bare = split_data_url(data) or ("", data)
+    return named or media_type, bare
+
+
 def media_type_of(url: str) -> str:
     """The media type that a data URL of any form names, without parameters; empty for none."""
     return url.removeprefix("data:").partition(",")[0].partition(";")[0]

@@ -52,6 +52,7 @@ from agentlaunch.core.wire.anthropic_messages.types import (
     WireMessage,
 )
 from agentlaunch.core.wire.base import ProtocolError
+from agentlaunch.core.wire.media import bare_data
 
 _ANYTHING = msgspec.json.Decoder(object)
 _BILLING = re.compile(r"^x-anthropic-billing-header:[^\n]*(?:\n+|\Z)", re.MULTILINE)
@@ -150,7 +151,7 @@ def _image(block: ImageBlock) -> ImagePart:
     marked = block.cache_control is not None
     match block.source:
         case Base64Source(media_type=media_type, data=data):
-            return ImagePart(media_type, data, cache_hint=marked)
+            return ImagePart(*bare_data(media_type, data), cache_hint=marked)
         case UrlSource(url=url):
             return ImagePart(url=url, cache_hint=marked)
         case _:

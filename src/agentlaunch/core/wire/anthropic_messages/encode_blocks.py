@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import assert_never
 
+from agentlaunch.core.filters.plain_text import text_of
 from agentlaunch.core.ir import (
     DocumentPart,
     ImagePart,
@@ -35,6 +36,7 @@ from agentlaunch.core.wire.anthropic_messages.types import (
     UrlSource,
 )
 from agentlaunch.core.wire.call_ids import plain_id
+from agentlaunch.core.wire.media import is_readable, vendors_type
 
 _EPHEMERAL = CacheControl()
 
@@ -45,17 +47,17 @@ def mark(cache_hint: bool) -> CacheControl | None:
 
 
 def blocks_of(parts: Iterable[Part]) -> list[Block]:
-    """The blocks for one message. Empty text is left out: the vendor refuses it (B003)."""
+    """The blocks for one message. Text that is empty or blank is left out: the vendor refuses it (B003)."""
     return [block for part in parts for block in _blocks(part)]
 
 
 def _blocks(part: Part) -> Iterator[Block]:
     match part:
         case TextPart():
-            if part.text:
+            if part.text.strip():
                 yield TextBlock(part.text, mark(part.cache_hint))
         case RefusalPart():
-            if part.text:
+            if part.text.strip():
                 yield TextBlock(part.text)
         case ImagePart():
             yield _image(part)
@@ -66,7 +68,7 @@ def _blocks(part: Part) -> Iterator[Block]:
         case ToolCallPart():
             yield tool_use(part)
         case ToolResultPart():
-            content = [_result_content(inner) for inner in part.content if inner != TextPart("")]
+            content = [_result_content(inner) for inner in part.content if not _is_blank(inner)]
             yield ToolResultBlock(plain_id(part.call_id), content, part.is_error or None, mark(part.cache_hint))
         case _:
             assert_never(part)
@@ -86,8 +88,15 @@ def tool_use(part: ToolCallPart) -> ToolUseBlock:
     return ToolUseBlock(plain_id(part.id), wire_name(part.name, part.namespace), block_input, mark(part.cache_hint))
 
 
-def _image(part: ImagePart) -> ImageBlock:
-    source = UrlSource(part.url) if part.url else Base64Source(part.media_type, part.data)
+def _is_blank(part: ResultContent) -> bool:
+    return isinstance(part, TextPart) and not part.text.strip()
+
+
+def _image(part: ImagePart) -> ImageBlock | TextBlock:
+    """The image, or a note for one of a type that fails this request and every later one (report B105)."""
+    if not part.url and not is_readable(part.media_type):
+        return TextBlock(text_of(part), mark(part.cache_hint))
+    source = UrlSource(part.url) if part.url else Base64Source(vendors_type(part.media_type), part.data)
     return ImageBlock(source, mark(part.cache_hint))
 
 

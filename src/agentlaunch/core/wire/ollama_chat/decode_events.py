@@ -92,8 +92,10 @@ class OllamaDecoder:
     def _said(self, message: ChatMessage) -> Iterator[ChatEvent]:
         if message.thinking:
             yield ThinkingDelta(message.thinking)
-        if message.content:
-            yield TextDelta(message.content)
+        content = message.content
+        text = content if isinstance(content, str) else "".join(part.text or "" for part in content or ())
+        if text:
+            yield TextDelta(text)
         for call in message.tool_calls or ():
             yield from self._call(call)
 

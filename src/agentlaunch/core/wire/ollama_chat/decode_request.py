@@ -24,6 +24,7 @@ from agentlaunch.core.ir import (
     ToolResultPart,
 )
 from agentlaunch.core.wire.base import ProtocolError, decode_json
+from agentlaunch.core.wire.media import bare_data
 from agentlaunch.core.wire.ollama_chat.arguments import arguments_text
 from agentlaunch.core.wire.ollama_chat.types import ChatMessage, Options, RequestBody, ToolCall, ToolDefinition
 
@@ -124,13 +125,26 @@ class _Conversation:
         return next((id_ for id_, name in self._unanswered if tool_name in ("", name)), "")
 
 
-def _said(message: ChatMessage) -> list[TextPart]:
-    return [TextPart(message.content)] if message.content else []
+def _said(message: ChatMessage) -> list[TextPart | ImagePart]:
+    """The text; texts and images in order where the client sends OpenAI's array (report B080)."""
+    if not isinstance(message.content, list):
+        return [TextPart(message.content)] if message.content else []
+    said: list[TextPart | ImagePart] = []
+    for part in message.content:
+        if part.text:
+            said.append(TextPart(part.text))
+        if url := part.image_url if isinstance(part.image_url, str) else part.image_url and part.image_url.url:
+            said.append(_image(url))
+    return said
 
 
-def _image(data: str) -> ImagePart:
-    media_type = next((kind for start, kind in _IMAGE_STARTS.items() if data.startswith(start)), "image/png")
-    return ImagePart(media_type, data)
+def _image(given: str) -> ImagePart:
+    """An image of bare base64, or of a data URL or an address, which clients of other APIs send."""
+    if given.startswith(("http://", "https://")):
+        return ImagePart(url=given)
+    named, data = bare_data("", given)
+    known = next((kind for start, kind in _IMAGE_STARTS.items() if data.startswith(start)), "image/png")
+    return ImagePart(named or known, data)
 
 
 def _tool(raw: msgspec.Raw, place: int) -> Tool:

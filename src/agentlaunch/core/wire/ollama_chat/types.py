@@ -31,11 +31,24 @@ class ToolCall(msgspec.Struct):
     id: str | int | None = None
 
 
+class ImageUrl(msgspec.Struct):
+    """An image's address, in OpenAI's form."""
+
+    url: str = ""
+
+
+class ContentPart(msgspec.Struct):
+    """An element of a content array, which Ollama itself refuses and OpenAI's clients send."""
+
+    text: str | None = None
+    image_url: ImageUrl | str | None = None
+
+
 class ChatMessage(msgspec.Struct):
     """A message, of a conversation or of an answer."""
 
     role: str = ""
-    content: str | None = None
+    content: str | list[ContentPart] | None = None
     thinking: str | None = None
     images: list[str] | None = None
     tool_calls: list[ToolCall] | None = None

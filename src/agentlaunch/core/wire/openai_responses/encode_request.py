@@ -9,9 +9,10 @@ from msgspec import UNSET, Raw, UnsetType
 
 from agentlaunch.core import ir
 from agentlaunch.core.filters.history import now_available, paired
+from agentlaunch.core.filters.plain_text import text_of
 from agentlaunch.core.wire.call_ids import RESPONSES_ID_LENGTH, short_id
 from agentlaunch.core.wire.json_text import mended_arguments, unset_if_none
-from agentlaunch.core.wire.media import data_url
+from agentlaunch.core.wire.media import data_url, is_readable, vendors_type
 from agentlaunch.core.wire.openai_responses import types
 from agentlaunch.core.wire.openai_responses.sealed_reasoning import seal
 
@@ -69,11 +70,18 @@ def _content(
         case ir.RefusalPart():
             return types.Refusal(part.text)
         case ir.ImagePart():
-            return types.InputImage(part.url or data_url(part.media_type, part.data))
+            return _image(part)
         case ir.DocumentPart():
             return _document(part)
         case _:
             assert_never(part)
+
+
+def _image(part: ir.ImagePart) -> types.WrittenInput:
+    """The image, or a note for one of a type that fails this request and every later one (report B105)."""
+    if not part.url and not is_readable(part.media_type):
+        return types.InputText(text_of(part))
+    return types.InputImage(part.url or data_url(vendors_type(part.media_type), part.data))
 
 
 def _document(part: ir.DocumentPart) -> types.WrittenInput:
@@ -134,7 +142,7 @@ def _result_content(part: ir.ResultContent) -> types.WrittenInput:
         case ir.TextPart():
             return types.InputText(part.text)
         case ir.ImagePart():
-            return types.InputImage(part.url or data_url(part.media_type, part.data))
+            return _image(part)
         case ir.DocumentPart():
             return _document(part)
         case ir.ToolReferencePart():
