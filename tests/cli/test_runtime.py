@@ -40,6 +40,22 @@ def test_the_screen_says_which_one_and_why_and_what_to_type() -> None:
     )
 
 
+def test_on_a_narrow_terminal_lines_break_under_their_own_indent_and_columns_go() -> None:
+    found = RuntimeReport(Choice(EMBEDDED, "", "no llama-server is installed"), (ON_CPU,), OTHERS, (), ())
+    assert runtime_text(found, 42).splitlines() == [
+        "llama.cpp: embedded, since no llama-server",
+        "is installed",
+        "  * embedded 2026.10",
+        "      /site/xllamacpp",
+        "      CPU: Test CPU (CPU), 48.0 of 64.0",
+        "      GiB free",
+        "      sees no GPU: it computes on the CPU",
+        "",
+        "ALSO    STATE    ADDRESS",
+        "Ollama  running  http://127.0.0.1:11434",
+    ]
+
+
 def test_the_screen_marks_the_one_in_use_and_names_faults() -> None:
     server = LlamaBuild(SERVER, "/bin/llama-server", "b8204", (GPU,))
     broken = LlamaBuild(SERVER, "/opt/llama-server", fault="it ends with exit code 127")

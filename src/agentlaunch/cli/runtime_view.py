@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from agentlaunch.cli.canvas import Canvas
 from agentlaunch.cli.fitted_table import narrow_table
 
 if TYPE_CHECKING:
@@ -45,7 +46,20 @@ def _build_data(build: LlamaBuild) -> dict[str, object]:
 
 def runtime_text(found: RuntimeReport, columns: int | None = None) -> str:
     """Which llama.cpp, why, the others, and what to type for a GPU."""
-    return "\n\n".join("\n".join(part) for part in (_llama(found), _others(found, columns), _ways(found)) if part)
+    parts = (_wrapped(_llama(found), columns), _others(found, columns), _ways(found))
+    return "\n\n".join("\n".join(part) for part in parts if part)
+
+
+def _wrapped(lines: list[str], columns: int | None) -> list[str]:
+    """Lines that are too wide break between words, each under its own indent."""
+    if columns is None:
+        return lines
+    canvas = Canvas(columns)
+    shown: list[str] = []
+    for line in lines:
+        indent = " " * (len(line) - len(line.lstrip()))
+        shown += [line] if len(line) <= columns else canvas.wrap(line, indent, indent)
+    return shown
 
 
 def _llama(found: RuntimeReport) -> list[str]:
