@@ -107,12 +107,13 @@ def test_the_users_own_program_goes_before_ours(tmp_path: Path, dirs: Dirs) -> N
 
 
 @posix
-def test_a_program_found_by_a_relative_path_is_named_absolutely(
+def test_a_program_below_the_current_folder_is_taken_by_its_absolute_path_alone(
     tmp_path: Path, dirs: Dirs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_program(tmp_path / "bin" / "claude")
     monkeypatch.chdir(tmp_path)
-    located = locate_agent(CLAUDE, {"PATH": "bin"}, dirs, Answers("2.1.331"))
+    assert locate_agent(CLAUDE, {"PATH": "bin"}, dirs, Answers("2.1.331")) is None
+    located = locate_agent(CLAUDE, {"PATH": str(tmp_path / "bin")}, dirs, Answers("2.1.331"))
     assert located == LocatedAgent(str(tmp_path / "bin" / "claude"), (2, 1, 331))
 
 

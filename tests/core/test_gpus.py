@@ -54,3 +54,23 @@ def test_a_mig_instance_has_its_share_of_the_cards_bandwidth(table: GpuTable) ->
     report = HardwareReport("linux", "x86_64", Cpu("a", 8), Memory(64 * GIB, 60 * GIB), gpus=(slice_,))
     filled = with_paper_figures(report, table).gpus[0]
     assert filled.bandwidth_gb_s == pytest.approx(whole.bandwidth_gb_s / 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "card"),
+    [
+        ("NVIDIA GeForce RTX 3050 6GB Laptop GPU", "GeForce RTX 3050 Max-Q"),
+        ("NVIDIA GeForce RTX 2060 with Max-Q Design", "GeForce RTX 2060 Max-Q"),
+        ("NVIDIA RTX 2000 Ada Generation Laptop GPU", "RTX 2000 Max-Q Ada Generation"),
+        ("NVIDIA RTX PRO 5000 Blackwell Generation Laptop GPU", None),
+        ("NVIDIA GeForce RTX 3090 Laptop GPU", None),
+        ("NVIDIA GeForce RTX 3090 Mobile", None),
+        ("NVIDIA GeForce RTX 3090 with Max-Q Design", None),
+        ("NVIDIA RTX PRO 6000 Blackwell Max-Q Workstation Edition", "RTX PRO 6000 Blackwell Max-Q"),
+    ],
+)
+def test_a_laptops_gpu_never_has_the_figures_of_the_desktops_of_its_name(
+    table: GpuTable, name: str, card: str | None
+) -> None:
+    found = table.find(name)
+    assert (found and found.name) == card

@@ -67,7 +67,7 @@ AWAKE = NvidiaDevice("GPU-1", LAPTOP, 8188 * MIB, 8000 * MIB)
         card("0000:01:00.0", "active", LAPTOP),
         card("0000:01:00.0", "suspended", None),
         card("0000:01:00.0", "suspended", "Unknown"),
-        card("0000:01:00.0", "suspended", "NVIDIA RTX 2000 Ada Generation Laptop GPU"),
+        card("0000:01:00.0", "suspended", "NVIDIA RTX PRO 5000 Blackwell Generation Laptop GPU"),
         {**card("0000:01:00.0", "suspended", LAPTOP), **card("0000:02:00.0", "active", "NVIDIA GeForce RTX 4090")},
     ],
     ids=["awake", "not named", "nameless", "a desktop's name", "one of two awake"],

@@ -84,3 +84,11 @@ def test_values_keep_their_text_and_numbers_come_in_two_forms() -> None:
     assert key.path == "HKEY_LOCAL_MACHINE\\A b\\C"
     assert key.values == {"Name of it": "two words", "Empty": "", "Wide": "0x600000000", "Raw": "0000004000000000"}
     assert [key.number(name) for name in ("Wide", "Raw", "Name of it", "absent")] == [24 * GIB, 1 * GIB, None, None]
+
+
+def test_old_graphics_of_an_unknown_name_with_a_small_carve_out_are_no_card() -> None:
+    text = captured("class_7900xtx.txt").replace("AMD Radeon RX 7900 XTX", "AMD 760G")
+    small = text.replace("0x5ff000000", "0x20000000")
+    assert small != text
+    note = "`AMD 760G` is inside the processor and too small to help with a model; it is not counted as a GPU."
+    assert probe(classes=(small,)) == Findings(notes=(note,))

@@ -8,8 +8,8 @@ import pytest
 from tests.core.test_windows_command import CLAUDE, CODEX
 
 from agentlaunch.errors import UserError
-from agentlaunch.system.machine import CommandMissing, LocalMachine
-from agentlaunch.system.programs import find_program, startable
+from agentlaunch.system.machine import CommandEnded, CommandMissing, LocalMachine
+from agentlaunch.system.programs import IS_WINDOWS, find_program, startable
 
 
 def put(path: Path, text: str = "") -> Path:
@@ -24,6 +24,21 @@ def test_on_windows_a_program_of_the_current_folder_is_never_taken(
     put(tmp_path / "repository" / "claude.cmd")
     monkeypatch.chdir(tmp_path / "repository")
     assert find_program("claude", {"PATH": ";.;bin"}, windows=True) is None
+
+
+@pytest.mark.skipif(IS_WINDOWS, reason="a PATH of POSIX")
+@pytest.mark.parametrize("path", ["", ".", ":", "bin:", ":bin", "./bin", "..", "~/bin"])
+def test_on_posix_a_program_of_the_current_folder_is_never_taken(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for program in ("nvidia-smi", "bin/nvidia-smi", "~/bin/nvidia-smi"):
+        put(tmp_path / program, "#!/bin/sh\necho taken\n").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    assert find_program("nvidia-smi", {"PATH": path}) is None
+    assert LocalMachine({"PATH": path}).run(["nvidia-smi"], 5) == CommandMissing("nvidia-smi")
+    safe = str(tmp_path / "bin")
+    assert find_program("nvidia-smi", {"PATH": f"{path}:{safe}"}) == tmp_path / "bin" / "nvidia-smi"
+    assert LocalMachine({"PATH": f"{path}:{safe}"}).run(["nvidia-smi"], 5) == CommandEnded(0, "taken\n")
 
 
 def test_on_windows_the_endings_of_pathext_are_tried_in_their_order(tmp_path: Path) -> None:

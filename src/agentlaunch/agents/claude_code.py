@@ -36,6 +36,10 @@ OTHER_CREDENTIALS = (
 """Who the user is elsewhere. Empty in the settings file: the user's key then never reaches the shim. The process's
 ANTHROPIC_UNIX_SOCKET wins over the settings file ("Unable to connect to API"), so all of them are unset as well."""
 
+OUTER_SESSION = ("CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_CHILD_SESSION")
+"""What Claude Code sets for the commands that it runs. Some versions refuse to start below another session, others take
+themselves for a part of it (anthropics/claude-code 25434, 32618); a launch is a session of its own."""
+
 MODEL_VARIABLES = (
     "ANTHROPIC_MODEL",
     "ANTHROPIC_DEFAULT_OPUS_MODEL",
@@ -95,7 +99,13 @@ class ClaudeCode:
                 path,
                 *without_options(context.arguments, theirs),
             ),
-            unset=("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", *OTHER_CREDENTIALS, *PROVIDER_SWITCHES),
+            unset=(
+                "ANTHROPIC_AUTH_TOKEN",
+                "ANTHROPIC_BASE_URL",
+                *OTHER_CREDENTIALS,
+                *PROVIDER_SWITCHES,
+                *OUTER_SESSION,
+            ),
             files=(OverlayFile(path, content), *servers, *skills.files),
             links=skills.links,
             notes=("your own --settings are merged with ours",) if theirs else (),

@@ -83,11 +83,20 @@ class GpuTable(Struct, frozen=True):
         return min(found, key=lambda facts: abs((facts.memory_gb or wanted) - wanted))
 
     def _longest_within(self, name: str) -> tuple[GpuFacts, ...]:
-        """A known name within this one, as whole words: drivers add makers, `Graphics` and `(TM)`."""
-        words = f" {name} "
-        held = [known for known in (*self.by_name, *self.by_bare_name) if f" {known} " in words]
-        longest = max(held, key=len, default="")
-        return (*self.by_name.get(longest, ()), *self.by_bare_name.get(longest, ()))
+        """A known name within this one, as whole words: drivers add makers, `Graphics`, `(TM)` and a size in memory.
+
+        A laptop's GPU is never one of the desktop: it has the name and not the bus (AlexsJones/llmfit 919).
+        """
+        spellings = (f" {name} ", f" {_SIZE_WITHIN.sub('', name)} ")
+        known = dict.fromkeys((*self.by_name, *self.by_bare_name))
+        held = [each for each in known if any(f" {each} " in spelling for spelling in spellings)]
+        is_mobile = not _MOBILE.isdisjoint(name.split()) or " max q design" in name
+        for each in sorted(held, key=len, reverse=True):
+            cards = (*self.by_name.get(each, ()), *self.by_bare_name.get(each, ()))
+            fitting = tuple(card for card in cards if card.kind == "mobile" or not is_mobile)
+            if fitting:
+                return fitting
+        return ()
 
 
 def parse_gpus(text: str | bytes) -> GpuTable:
@@ -177,9 +186,11 @@ def _compute_tflops(row: _Row) -> float | None:
 
 
 _MEMORY_SIZE = re.compile(r" \d+ gb$")
+_SIZE_WITHIN = re.compile(r" \d+ gb\b")
+_MOBILE = frozenset({"laptop", "mobile"})
 _BLANKS = str.maketrans("()-_,/®™", " " * 8)
 _MAKERS = frozenset(
-    {"nvidia", "amd", "intel", "tm", "r", "c", "corporation", "inc", "inc.", "graphics", "geforce", "gpu"}
+    {"nvidia", "amd", "intel", "tm", "r", "c", "corporation", "inc", "inc.", "graphics", "geforce", "gpu", "with"}
 )
 
 

@@ -27,6 +27,9 @@ VENDORS: dict[int, Vendor] = {
     0x4D4F4351: "qualcomm",
     0x5143: "qualcomm",
 }
+_WITH_PROCESSORS: tuple[Vendor, ...] = ("amd", "intel")
+SMALL_UP_TO_BYTES = 2 * GIB
+"""Graphics of an unknown name with so little are a processor's with their carve-out, or a card that runs no model."""
 SATURATED_FROM_BYTES = 4 * GIB - MIB
 """A 32-bit size cannot say more; 4293918720 stands for 4 GB and for all above (reports B193, B206)."""
 
@@ -141,6 +144,8 @@ def _classified(adapter: Adapter, memory: Memory) -> Gpu | str:
         dedicated = adapter.dedicated_bytes or 0
         free = dedicated + min(shared, memory.available_bytes)
         return unified_gpu(adapter.name, adapter.vendor, dedicated + shared, free, dedicated)
+    if adapter.dedicated_bytes and adapter.dedicated_bytes <= SMALL_UP_TO_BYTES and adapter.vendor in _WITH_PROCESSORS:
+        return unused_note(adapter.name)
     if not adapter.dedicated_bytes:
         return f"Windows tells no memory for `{adapter.name}`; it is not counted. Say it with --vram GB."
     return Gpu(adapter.name, adapter.vendor, adapter.dedicated_bytes)

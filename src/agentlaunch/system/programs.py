@@ -23,29 +23,31 @@ IS_WINDOWS = sys.platform == "win32"
 def find_program(name: str, environment: Mapping[str, str], *, windows: bool = IS_WINDOWS) -> Path | None:
     """The program `name` on the PATH of `environment`, absolute; None when there is none.
 
-    On Windows `shutil.which` looks in the current folder first, which is a repository that may be somebody else's: so
-    only the absolute folders of PATH are searched there, with the endings that a process can be made of.
+    The current folder is a repository that may be somebody else's. So only the absolute folders of PATH are searched:
+    an empty one (`PATH=$PATH:`) and `.` mean the current one, and on Windows `shutil.which` looks there first.
     """
     path = environment.get("PATH", "")
     if not windows:
-        found = shutil.which(name, path=path)
-        return None if found is None else Path(found).absolute()
+        folders = [folder for folder in path.split(os.pathsep) if folder.startswith("/")]
+        found = shutil.which(name, path=os.pathsep.join(folders))
+        return None if found is None else Path(found)
     return next((file for file in _candidates(name, path, environment) if file.is_file()), None)
 
 
 def startable(argv: Sequence[str], environment: Mapping[str, str], *, windows: bool = IS_WINDOWS) -> list[str] | str:
     """What `subprocess` is given to run `argv`: on Windows a batch file's own program, else a line for cmd.exe.
 
-    A bare name is looked for on PATH there: Windows itself would look in the current folder before.
+    A bare name is looked for as `find_program` does: the system itself would look in the current folder, too.
 
     Raises FileNotFoundError for a bare name that is not there, UserError `argument-not-passable`.
     """
-    if not windows:
-        return list(argv)
-    script = Path(argv[0]) if "/" in argv[0] or "\\" in argv[0] else find_program(argv[0], environment, windows=True)
+    is_path = "/" in argv[0] or (windows and "\\" in argv[0])
+    script = Path(argv[0]) if is_path else find_program(argv[0], environment, windows=windows)
     if script is None:
         raise FileNotFoundError(ENOENT, os.strerror(ENOENT), argv[0])
     argv = (str(script), *argv[1:])
+    if not windows:
+        return list(argv)
     if script.suffix.lower() not in BATCH_ENDINGS:
         return list(argv)
     try:
