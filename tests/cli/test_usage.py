@@ -12,7 +12,7 @@ import pytest
 from tests.cli.conftest import Run
 from tests.doubles.usage_rows import NOON, row
 
-from agentlaunch.app.usage import UsageFound, UsageOrder, find_requests, find_usage
+from agentlaunch.app.usage import UsageFound, UsageOrder, find_requests, find_usage, kept_days
 from agentlaunch.cli.amounts import dollars_text, seconds_text, share_text, tokens_text
 from agentlaunch.cli.canvas import Canvas
 from agentlaunch.cli.usage_view import usage_csv, usage_text
@@ -255,3 +255,11 @@ def test_words_that_make_no_sense_end_with_2_and_a_next_command(run_command: Run
     ended = run_command("usage", *words)
     assert ended.returncode == 2
     assert ("hint" in ended.stderr) or json.loads(ended.stdout)["errors"][0]["hint"]
+
+
+def test_the_shim_keeps_requests_as_the_user_says_and_reads_no_other_setting(tmp_path: Path) -> None:
+    dirs = dirs_in(tmp_path)
+    assert kept_days(dirs, {"AGENTLAUNCH_IDLE_SECONDS": "0.5"}) == 400
+    dirs.config.mkdir(parents=True)
+    (dirs.config / "config.toml").write_text("usage_days = 90\n")
+    assert (kept_days(dirs, {}), kept_days(dirs, {"AGENTLAUNCH_USAGE_DAYS": "7"})) == (90, 7)

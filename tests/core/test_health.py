@@ -50,7 +50,7 @@ def test_three_failures_in_a_row_open_it(health: Health, kind: FailureKind) -> N
 
 
 def test_an_answer_of_an_upstream_that_never_failed_changes_nothing(health: Health) -> None:
-    health.succeeded("a")
+    health.answered("a")
     assert (health.is_open("a"), health.states()) == (False, ())
 
 
@@ -58,7 +58,7 @@ def test_an_answer_in_between_begins_the_count_again(health: Health) -> None:
     for _ in range(5):
         health.failed("a", FailureKind.SERVER_ERROR)
         health.failed("a", FailureKind.STALLED)
-        health.succeeded("a")
+        health.answered("a")
     assert (health.is_open("a"), health.states()) == (False, ())
 
 
@@ -105,7 +105,7 @@ def test_after_the_wait_one_request_may_probe_and_its_answer_closes_it(health: H
     assert (health.is_open("a"), health.allows("a")) == (False, True)
     assert (health.is_open("a"), health.allows("a")) == (True, False)
     assert health.states() == (BreakerStatus("a", "half-open", 0, 0.0, FailureKind.SERVER_ERROR),)
-    health.succeeded("a")
+    health.answered("a")
     assert (health.allows("a"), health.allows("a"), health.states()) == (True, True, ())
 
 
@@ -138,7 +138,7 @@ def test_a_release_without_a_probe_changes_nothing(health: Health) -> None:
 
 def test_an_answer_to_a_request_from_before_closes_it(health: Health) -> None:
     opened(health)
-    health.succeeded("a")
+    health.answered("a")
     assert health.allows("a")
 
 
@@ -178,9 +178,22 @@ def test_a_whole_answer_makes_good_what_the_longer_wait_was_for(health: Health, 
     clock.now += RULES.open_s
     assert health.allows("a")
     health.began("a")
-    health.succeeded("a")
+    health.finished("a")
     opened(health)
     assert health.states()[0].tried_again_in_s == RULES.open_s
+
+
+def test_an_answer_that_ends_after_it_was_opened_had_begun_before_and_changes_nothing(
+    health: Health, clock: Clock
+) -> None:
+    health.finished("a")
+    health.failed("a", FailureKind.RATE_LIMITED, 60.0)
+    health.finished("a")
+    assert health.is_open("a")
+    clock.now += 60.0
+    assert health.allows("a")
+    health.finished("a")
+    assert not health.allows("a")
 
 
 class Breakers(RuleBasedStateMachine):
@@ -219,7 +232,7 @@ class Breakers(RuleBasedStateMachine):
     @rule()
     def a_request_succeeds(self) -> None:
         self.in_row, self.probe = 0, False
-        self.health.succeeded("a")
+        self.health.answered("a")
         assert not self.health.is_open("a")
 
     @rule()
@@ -229,6 +242,12 @@ class Breakers(RuleBasedStateMachine):
         self.probe = False
         self.health.began("a")
         assert not self.health.is_open("a")
+
+    @rule()
+    def an_answer_ends(self) -> None:
+        (state,) = {status.state for status in self.health.states()} or {"closed"}
+        self.in_row = 0 if state == "closed" else self.in_row
+        self.health.finished("a")
 
     @rule()
     def a_client_leaves(self) -> None:

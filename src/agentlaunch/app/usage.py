@@ -14,6 +14,7 @@ from agentlaunch.system.usage_reader import UsageReader
 from agentlaunch.system.usage_store import StoreUnusable
 
 DEFAULT_DAYS = 30
+DAYS_VARIABLE = "AGENTLAUNCH_USAGE_DAYS"
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ def kept_days(dirs: Dirs, environment: Mapping[str, str]) -> int:
     from agentlaunch.core.settings import resolve_settings
     from agentlaunch.system.settings_files import read_user_settings
 
-    return resolve_settings({}, environment, read_user_settings(dirs.config)).usage_days.value
+    own = {name: environment[name] for name in (DAYS_VARIABLE,) if name in environment}  # the others are a launch's
+    return resolve_settings({}, own, read_user_settings(dirs.config)).usage_days.value
 
 
 def find_requests(order: UsageOrder, limit: int, dirs: Dirs, today: date) -> RequestsFound:

@@ -101,7 +101,7 @@ class Health:
     def allows(self, name: str) -> bool:
         """Whether a request may go there now. Half-open, the first who asks takes the probe's place.
 
-        Whoever took it says `began`, `succeeded`, `failed` or `released`, or nobody ever probes again.
+        Whoever took it says `began`, `answered`, `failed` or `released`, or nobody ever probes again.
         """
         breaker = self._breakers.get(name, _NEW)
         match breaker:
@@ -133,8 +133,16 @@ class Health:
             case _:
                 assert_never(breaker)
 
-    def succeeded(self, name: str) -> None:
-        """A whole answer came. That closes the breaker in any state: a request from before it opened tells as well."""
+    def finished(self, name: str) -> None:
+        """An answer is whole, which makes good the failures before it.
+
+        One that is open stays so: the answer may have begun before the upstream asked to be left alone.
+        """
+        if isinstance(self._breakers.get(name), Closed):
+            self.answered(name)
+
+    def answered(self, name: str) -> None:
+        """It is well, and has said at once what is wrong with the request. That closes the breaker in any state."""
         if name in self._breakers:
             del self._breakers[name]
             self._last.pop(name, None)

@@ -301,7 +301,7 @@ class _Run:
             events = [*events[:-1], Failed(fault)]
         elif isinstance(last, Finished):
             self._status = OK
-            self._visits.succeeded(endpoint)
+            self._visits.finished(endpoint)
         for event in events:
             self._client.trace.event(event)
         told = self._streak.judged(self._introduced(events, content_at, endpoint))

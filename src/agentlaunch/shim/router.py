@@ -119,9 +119,9 @@ class Visits:
         self._begun.add(address)
         self._health.began(address)
 
-    def succeeded(self, endpoint: Endpoint) -> None:
+    def finished(self, endpoint: Endpoint) -> None:
         """Its answer is whole."""
-        self._health.succeeded(self._judged(endpoint))
+        self._health.finished(self._judged(endpoint))
 
     def failed(self, endpoint: Endpoint, failure: Failure) -> None:
         """An attempt there has failed, for good: it is not waited for to be started again."""
@@ -129,11 +129,12 @@ class Visits:
             self._release(_address(endpoint))  # it has heard nothing of this request, and takes the next
             return
         address = self._judged(endpoint)
-        match _failure_kind(failure, has_begun=address in self._begun):
-            case FailureKind() as kind:
-                self._health.failed(address, kind, failure.fault.retry_after_s)
-            case None:
-                self._health.succeeded(address)
+        kind = _failure_kind(failure, has_begun=address in self._begun)
+        self._begun.discard(address)
+        if kind is None:
+            self._health.answered(address)
+        else:
+            self._health.failed(address, kind, failure.fault.retry_after_s)
 
     def close(self) -> None:
         """Nothing more will be learnt: a probe that has told nothing makes room for the next."""

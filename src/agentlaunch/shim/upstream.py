@@ -17,7 +17,7 @@ from agentlaunch.core.endpoint import Endpoint
 from agentlaunch.core.ir import ChatFault, ErrorKind
 from agentlaunch.core.policy import Caps
 from agentlaunch.core.secrets import without_key
-from agentlaunch.shim.unpacking import Damaged, UnknownEncoding, unpack, unpackers
+from agentlaunch.shim.unpacking import Damaged, UnknownEncoding, Unpacker, unpack, unpackers
 from agentlaunch.system.outbound import AsyncOutboundTransport, OutboundProxyError
 from agentlaunch.system.proxies import certificates
 
@@ -211,20 +211,23 @@ def request_headers(endpoint: Endpoint, accept: str = "text/event-stream") -> di
 async def _pieces(endpoint: Endpoint, response: httpx.Response) -> AsyncGenerator[bytes, None]:
     """The body as it comes, unpacked when the upstream has compressed it unasked, in pieces that fit the memory."""
     try:
-        chain = unpackers(response.headers.get("content-encoding", ""))
+        chain = _chain(response.headers.get("content-encoding", ""))
         async for data in response.aiter_raw():
             for piece in unpack(data, chain) if chain else (data,):
                 yield piece
     except httpx.HTTPError as error:
         raise UpstreamFailed(_fault(endpoint, error)) from error
     except Damaged as error:
-        raise UpstreamFailed(_unreadable(endpoint, "is compressed and damaged")) from error
-    except UnknownEncoding as error:
-        raise UpstreamFailed(_unreadable(endpoint, f"is compressed as `{error}`, unasked")) from error
+        what = f"the answer of the upstream `{endpoint.name}` is compressed and damaged"
+        raise UpstreamFailed(ChatFault(ErrorKind.UNAVAILABLE, what)) from error
 
 
-def _unreadable(endpoint: Endpoint, what: str) -> ChatFault:
-    return ChatFault(ErrorKind.UNAVAILABLE, f"the answer of the upstream `{endpoint.name}` {what}")
+def _chain(encodings: str) -> tuple[Unpacker, ...]:
+    """Servers that know no better write a character set there: what we do not know is read as it is."""
+    try:
+        return unpackers(encodings)
+    except UnknownEncoding:
+        return ()
 
 
 def _fault(endpoint: Endpoint, error: httpx.HTTPError) -> ChatFault:
