@@ -267,3 +267,9 @@ def test_blank_text_is_not_sent_to_anthropic_which_refuses_it() -> None:
         ["tool_result"],
     ]
     assert body["messages"][2]["content"][0]["content"] == []
+
+
+@pytest.mark.parametrize("mode", ["auto", "none", "required"])
+def test_a_choice_without_a_name_is_its_word_on_the_responses_wire(mode: str) -> None:
+    request = asked("openai_chat", tools=[{"name": "read", "input_schema": SCHEMA}], tool_choice=mode)
+    assert json.loads(load_wire("openai_responses").encode_request(request))["tool_choice"] == mode
