@@ -219,8 +219,7 @@ Block: TypeAlias = (
 
 
 class WireMessage(msgspec.Struct, frozen=True):
-    """One turn. `system` stands among the messages since Claude Code 2.1.154 (facts/agents.md 2.1); `developer` is
-    OpenAI's word for it."""
+    """One turn. Claude Code 2.1.154 puts `system` here (facts/agents.md 2.1); `developer` is OpenAI's word for it."""
 
     role: Literal["user", "assistant", "system", "developer"]
     content: str | list[Block]

@@ -9,9 +9,9 @@ import msgspec
 
 from agentlaunch.core.ir import NO_PARAMETERS, CustomTool, FunctionTool, HostedTool, Tool, ToolChoice
 from agentlaunch.core.wire.base import ProtocolError, decode_json
-from agentlaunch.core.wire.openai_responses.types import ToolChoiceObject, ToolDefinition, ToolHead
+from agentlaunch.core.wire.openai_responses.types import Head, ToolChoiceObject, ToolDefinition
 
-_HEAD = msgspec.json.Decoder(ToolHead)
+_HEAD = msgspec.json.Decoder(Head)
 _DEFINITION = msgspec.json.Decoder(ToolDefinition)
 
 
@@ -35,7 +35,9 @@ def without_doubles(tools: Iterable[Tool]) -> tuple[Tool, ...]:
 
 def _tool(raw: msgspec.Raw, namespace: str) -> Iterator[Tool]:
     body = bytes(raw)
-    kind = decode_json(body, _HEAD).type or "function"
+    kind = decode_json(body, _HEAD).type
+    if kind == "message":  # none is said
+        kind = "function"
     if kind not in ("function", "custom", "namespace"):
         yield HostedTool(kind, raw.copy())
         return

@@ -1,15 +1,14 @@
 """The structs of the Responses wire: items and bodies that are read, items and bodies that are written.
 
-Fields that no struct names are ignored when read: docs/wire/openai_responses.md lists them. Source of the shapes:
-OpenAI's API reference for Responses, and facts/agents.md 2.2 for what the Codex CLI really sends.
+Fields that are not named are ignored when read (docs/wire/openai_responses.md). Source: OpenAI's API reference for
+Responses, and facts/agents.md 2.2 for what the Codex CLI really sends.
 """
 
 from __future__ import annotations
 
 from typing import TypeAlias
 
-import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType, json
 
 # --- read: request ------------------------------------------------------------------------------------------------
 
@@ -37,7 +36,7 @@ Content: TypeAlias = str | list[ContentPart] | None
 
 
 class Head(Struct, frozen=True):
-    """The first look at an item: a missing `type` means a message."""
+    """The first look at an item, where a missing `type` means a message, and at a tool, where it means a function."""
 
     type: str = "message"
 
@@ -150,17 +149,8 @@ Item: TypeAlias = (
 )
 
 
-class ToolHead(Struct, frozen=True):
-    """The first look at a tool: a missing `type` means a function."""
-
-    type: str = ""
-
-
 class ToolDefinition(Struct, frozen=True):
-    """A tool: `function`, `custom`, or `namespace` with `tools` inside.
-
-    `function` holds these fields in the Chat form, which some clients send here; `input_schema` is Anthropic's word.
-    """
+    """A tool: `function`, `custom`, or `namespace` with `tools`; `function` and `input_schema` are others' forms."""
 
     name: str = ""
     function: ToolDefinition | None = None
@@ -407,4 +397,4 @@ class WrittenBody(Struct, frozen=True):
     prompt_cache_key: str | UnsetType = UNSET
 
 
-encode = msgspec.json.Encoder().encode
+encode = json.Encoder().encode
