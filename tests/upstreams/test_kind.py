@@ -72,6 +72,10 @@ def test_an_endpoint_has_what_it_was_given() -> None:
         ("http://127.0.0.1:8080/v1/", "http://127.0.0.1:8080"),
         ("http://127.0.0.1:8080//v1//", "http://127.0.0.1:8080"),
         ("127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("http://0.0.0.0:8000/v1", "http://127.0.0.1:8000"),
+        ("0.0.0.0", "http://127.0.0.1"),
+        ("http://[::]:8000", "http://[::1]:8000"),
+        ("http://0.0.0.0.example:8000", "http://0.0.0.0.example:8000"),
         ("localhost:8080/v1", "http://localhost:8080"),
         ("localhost", "http://localhost"),
         (" https://API.Example.com/v1 ", "https://api.example.com"),
@@ -107,6 +111,12 @@ def test_a_password_in_an_address_is_not_shown() -> None:
     with pytest.raises(UserError) as error:
         normalize_url("https://user:hunter2@host/v1")
     assert error.value.message == "`https://[hidden]@host/v1` is no address of a server"
+
+
+def test_a_key_in_an_address_is_not_shown() -> None:
+    with pytest.raises(UserError) as raised:
+        normalize_url("https://host/v1?key=correct-horse")
+    assert raised.value.message == "`https://host/v1?[hidden]` is no address of a server"
 
 
 def test_an_unknown_kind_gets_the_nearest_name() -> None:

@@ -12,6 +12,8 @@ from agentlaunch.errors import UserError
 from agentlaunch.upstreams import UPSTREAMS
 from agentlaunch.upstreams.listing import Listing
 
+_LISTENED = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - replaced, not listened on
+"""What servers print as the address that they listen on, and what a client reaches this machine by (report B244)."""
 _PATHS = ("/chat/completions", "/messages", "/responses", "/models")
 """What users copy behind the base URL out of a vendor's example."""
 
@@ -93,7 +95,11 @@ def normalize_url(url: str) -> str:
     for ending in _PATHS:
         path = path.removesuffix(ending)
     path = path.rstrip("/").removesuffix("/v1").rstrip("/")
-    return f"{parts.scheme}://{parts.netloc.lower()}{path}"
+    netloc = parts.netloc.lower()
+    for listened, meant in _LISTENED.items():
+        if netloc == listened or netloc.startswith(f"{listened}:"):
+            netloc = netloc.replace(listened, meant, 1)
+    return f"{parts.scheme}://{netloc}{path}"
 
 
 def _split(text: str) -> SplitResult | None:
@@ -114,4 +120,6 @@ def _split(text: str) -> SplitResult | None:
 def _shown(url: str) -> str:
     """The address as it may be shown: a password in it stays out of the terminal and the log."""
     head, at, tail = url.rpartition("@")
-    return f"{head.partition('://')[0]}://[hidden]@{tail}" if at and head else url[:200]
+    shown = f"{head.partition('://')[0]}://[hidden]@{tail}" if at and head else url
+    plain, question, _ = shown.partition("?")  # a key, perhaps
+    return f"{plain[:200]}{question and '?[hidden]'}"

@@ -198,3 +198,28 @@ def test_a_mixtures_experts_are_told_from_the_rest() -> None:
     assert model.parameters == pytest.approx(30.5e9, rel=0.02)
     assert model.active_parameters == pytest.approx(3.0e9, rel=0.1)
     assert model.shares.experts == pytest.approx(0.95, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "group"),
+    [
+        ({"attention.key_length": 192, "attention.value_length": 128}, CacheGroup(27, 16, 16, 192, 128)),
+        (
+            {
+                "attention.key_length": 576,
+                "attention.value_length": 512,
+                "attention.key_length_mla": 192,
+                "attention.value_length_mla": 128,
+                "attention.head_count_kv": 1,
+            },
+            CacheGroup(27, 16, 1, 576, 0),
+        ),
+    ],
+)
+def test_a_latent_cache_is_that_of_files_that_llama_cpp_keeps_so(lengths: dict[str, int], group: CacheGroup) -> None:
+    """DeepSeek-V2-Lite, as it was converted before April 2025 and since."""
+    facts: dict[str, MetadataValue] = {
+        "block_count": 27, "embedding_length": 2048, "attention.head_count": 16, "attention.head_count_kv": 16,
+        "attention.kv_lora_rank": 512, "rope.dimension_count": 64, **lengths,
+    }  # fmt: skip
+    assert architecture_from_gguf(header("deepseek2", facts, 102_400)).cache == (group,)

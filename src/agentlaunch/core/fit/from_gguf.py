@@ -96,8 +96,10 @@ def _cache(
     """Layers of equal shape together, those that see everything first."""
     rank = _integer(read("attention.kv_lora_rank"))
     query, kv = heads
-    if rank:
-        width = rank + _integer(read("rope.dimension_count"))
+    width = rank + _integer(read("rope.dimension_count"))
+    # Without these lengths (files from before April 2025; MiniCPM3, PLM) llama.cpp keeps each head's keys and values:
+    # llama_hparams::is_mla. Taken for latent, DeepSeek-V2-Lite would need a ninth of what it does.
+    if rank and (read("attention.key_length_mla") or header.key_length == width):
         return (CacheGroup(len(attention), max(query), 1, width, 0),) if attention else ()
     own = (header.embedding_length or 0) // max(*query, 1)
     key, value = header.key_length or own, header.value_length or header.key_length or own
