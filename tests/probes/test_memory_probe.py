@@ -127,3 +127,30 @@ def test_zfs_cache_of_the_host_does_not_widen_a_containers_limit() -> None:
         "sys/fs/cgroup/memory.current": f"{GIB}\n",
     }
     assert read_memory(machine(**files)) == Memory(8 * GIB, 7 * GIB)
+
+
+@pytest.mark.parametrize(
+    ("files", "available_bytes"),
+    [
+        (
+            {
+                "proc/self/cgroup": "0::/\n",
+                "sys/fs/cgroup/memory.max": f"{8 * GIB}\n",
+                "sys/fs/cgroup/memory.current": f"{7 * GIB}\n",
+                "sys/fs/cgroup/memory.stat": f"file {6 * GIB}\nactive_file {5 * GIB}\ninactive_file {1 * GIB}\n",
+            },
+            7 * GIB,
+        ),
+        (
+            {
+                "proc/self/cgroup": "4:memory:/\n",
+                "sys/fs/cgroup/memory/memory.limit_in_bytes": f"{8 * GIB}\n",
+                "sys/fs/cgroup/memory/memory.usage_in_bytes": f"{7 * GIB}\n",
+                "sys/fs/cgroup/memory/memory.stat": f"total_active_file {5 * GIB}\ntotal_inactive_file {1 * GIB}\n",
+            },
+            7 * GIB,
+        ),
+    ],
+)
+def test_a_model_that_was_read_before_does_not_fill_a_container(files: dict[str, str], available_bytes: int) -> None:
+    assert read_memory(machine(**files)) == Memory(8 * GIB, available_bytes)

@@ -303,3 +303,21 @@ def test_numbers_of_different_cards_are_told_to_depend_on_cudas_order(order: str
         "CUDA numbers the fastest GPU 0 unless CUDA_DEVICE_ORDER=PCI_BUS_ID, as it was read here.",
     )
     assert found.notes == notes[: 1 + is_told]
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (
+            "NVIDIA-SMI couldn't find libnvidia-ml.so library in your system. Please make sure that the NVIDIA Display",
+            "nvidia-smi is here without its driver's library; reinstall the driver, or pass it on to this container.",
+        ),
+        (
+            "Failed to initialize NVML: GPU access blocked by the operating system",
+            "Windows keeps WSL from the GPU; update NVIDIA's driver in Windows, then: wsl --shutdown",
+        ),
+    ],
+)
+def test_what_nvidia_smi_says_on_stderr_is_told_with_what_to_do(said: str, reason: str) -> None:
+    machine = RecordedMachine(commands={"nvidia-smi": CommandEnded(255, "", said)})
+    assert NvidiaProbe().probe(machine) == ProbeFailed(reason)

@@ -128,6 +128,14 @@ def parse_stat(text: str | None, key: str) -> int:
     return int(found[1]) if found else 0
 
 
+def _file_cache_bytes(text: str | None, prefix: str) -> int:
+    """What the kernel drops when a group needs memory: pages of files, those read twice too, as a model's are.
+
+    The same that MemAvailable counts for a whole machine; shared memory is not on these lists (kernel, cgroup-v2).
+    """
+    return sum(parse_stat(text, f"{prefix}{kind}_file") for kind in ("active", "inactive"))
+
+
 def _v2_limit(machine: Machine, folder: str) -> GroupLimit | None:
     """memory.high counts too: above it the kernel stalls the process until it gives memory back."""
     limits = [parse_limit(machine.read_text(f"{folder}/{name}")) for name in ("memory.max", "memory.high")]
@@ -135,7 +143,7 @@ def _v2_limit(machine: Machine, folder: str) -> GroupLimit | None:
     if not stated:
         return None
     used = parse_integer(machine.read_text(f"{folder}/memory.current")) or 0
-    cache = parse_stat(machine.read_text(f"{folder}/memory.stat"), "inactive_file")
+    cache = _file_cache_bytes(machine.read_text(f"{folder}/memory.stat"), "")
     return GroupLimit(min(stated), max(0, used - cache))
 
 
@@ -144,5 +152,5 @@ def _v1_limit(machine: Machine, folder: str) -> GroupLimit | None:
     if limit is None:
         return None
     used = parse_integer(machine.read_text(f"{folder}/memory.usage_in_bytes")) or 0
-    cache = parse_stat(machine.read_text(f"{folder}/memory.stat"), "total_inactive_file")
+    cache = _file_cache_bytes(machine.read_text(f"{folder}/memory.stat"), "total_")
     return GroupLimit(limit, max(0, used - cache))

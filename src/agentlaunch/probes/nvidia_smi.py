@@ -68,6 +68,10 @@ def driver_advice(text: str) -> str:
         return "NVIDIA's driver is installed and not loaded; restart, or reinstall it for this kernel."
     if "No devices were found" in said:
         return "NVIDIA's driver finds no GPU; a hybrid laptop may have it switched off, a container not passed on."
+    if "libnvidia-ml" in said:
+        return "nvidia-smi is here without its driver's library; reinstall the driver, or pass it on to this container."
+    if "GPU access blocked" in said:
+        return "Windows keeps WSL from the GPU; update NVIDIA's driver in Windows, then: wsl --shutdown"
     if "Insufficient Permissions" in said:
         return "NVIDIA's driver refuses this user; join the group that owns /dev/nvidia0."
     if "GPU is lost" in said or "Unable to determine the device handle" in said:
