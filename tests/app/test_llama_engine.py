@@ -70,7 +70,9 @@ def test_the_plan_s_parameters_go_with_the_engine(
     make_world: MakeWorld, scripted_model: Callable[[Script], Path]
 ) -> None:
     spec, _ = engine_of(ModelOrder(str(scripted_model(Script())), 8192, "q8_0"), Terms(), make_world)
-    assert spec.parameters == EngineParameters(gpu_layers=0, flash_attention="on", checkpoints=32)  # no GPU here
+    assert spec.parameters == EngineParameters(
+        gpu_layers=0, flash_attention="on", slots=3, checkpoints=32
+    )  # no GPU here
     assert spec == replace(spec, parameters=EngineParameters(), smallest_window=0)
 
 

@@ -22,7 +22,7 @@ from agentlaunch.shim.session import Session
 
 @dataclass
 class SlotEngine:
-    """Two slots. `cuts` False: a state serves only prompts that begin with all of it, as a recurrent one does.
+    """`cuts` False: a state serves only prompts that begin with all of it, as a recurrent one does.
 
     With `steps` each prefill takes one from it before it is answered; `stepping` counts those that have begun.
     """
@@ -30,6 +30,7 @@ class SlotEngine:
     folder: Path
     cuts: bool = True
     uses_restored: bool = True
+    erases: bool = True
     room: int = 1_000_000
     padding_bytes: int = 0
     slots: list[str] = field(default_factory=lambda: ["", ""])
@@ -75,6 +76,8 @@ class SlotEngine:
     async def _act(self, request: Request) -> Response:
         slot, action = int(request.path_params["slot"]), request.query_params["action"]
         self.calls.append(f"{action} {slot}")
+        if action == "erase" and not self.erases:
+            return JSONResponse({"error": {"message": "This server does not support it"}}, 501)
         if action == "erase":
             self.slots[slot] = ""
             return JSONResponse({"n_erased": 1})
@@ -128,7 +131,9 @@ class SlotEngine:
         async with serving(self.app()) as url:
             session = make_session(url)
             store = PrefixStore(str(self.folder), "engine-1", max_bytes)
-            endpoint = replace(session.endpoint, slots=2, prefix_store=store, context_window=window or None)
+            endpoint = replace(
+                session.endpoint, slots=len(self.slots), prefix_store=store, context_window=window or None
+            )
             yield replace(session, endpoint=endpoint)
 
 

@@ -345,3 +345,56 @@ def test_a_title_while_a_subagent_works_takes_the_subagent_s_slot_and_not_the_co
         "chat 0", "chat 1", "chat 1", "chat 1", "chat 1", "chat 0",
     ]  # fmt: skip
     assert engine.cached[-1] > PREFIX + len("Mend it")
+
+
+def subagent(http: httpx.AsyncClient, name: str) -> Client:
+    return Client(http, {"role": "system", "content": f"{name}. " * 100})
+
+
+def test_two_subagents_at_once_leave_the_conversation_in_its_slot_where_there_are_three(tmp_path: Path) -> None:
+    async def work() -> SlotEngine:
+        engine = SlotEngine(tmp_path, slots=["", "", ""])
+        async with shim_of(engine) as http:
+            main, first, second = Client(http, SYSTEM), subagent(http, "First"), subagent(http, "Second")
+            await main.ask("Divide it")
+            for words in ("begin", "go on"):
+                await asyncio.gather(first.ask(words), second.ask(words))
+            await main.ask("Both are done")
+        return engine
+
+    engine = run(work())
+    assert engine.calls[-1] == "chat 0"
+    assert engine.cached[-1] == len("<system>" + "Rules. " * 200 + "<user>Divide it")
+
+
+def test_a_subagent_without_room_takes_it_from_the_one_before_and_not_from_the_conversation(tmp_path: Path) -> None:
+    """llama.cpp would clear the slot with the lowest number, which is the conversation's."""
+
+    async def work() -> SlotEngine:
+        engine = SlotEngine(tmp_path, slots=["", "", ""])
+        async with shim_of(engine, window=2400) as http:
+            main = Client(http, SYSTEM)
+            for number, name in enumerate(("Early", "Later")):
+                await main.ask(f"Delegate {number}")
+                await subagent(http, name).ask("do it")
+            await main.ask("Thanks")
+        return engine
+
+    engine = run(work())
+    assert [call for call in engine.calls if call.startswith(("erase", "chat"))] == [
+        "chat 0", "chat 1", "chat 0", "erase 1", "chat 2", "chat 0",
+    ]  # fmt: skip
+
+
+def test_a_slot_that_cannot_be_emptied_is_left_to_the_engine(tmp_path: Path) -> None:
+    async def work() -> SlotEngine:
+        engine = SlotEngine(tmp_path, slots=["", "", ""], erases=False)
+        async with shim_of(engine, window=2400) as http:
+            main = Client(http, SYSTEM)
+            for name in ("Early", "Later"):
+                await main.ask(f"Delegate to {name}")
+                await subagent(http, name).ask("do it")
+        return engine
+
+    engine = run(work())
+    assert (engine.calls.count("erase 1"), engine.calls[-1]) == (1, "chat 2")

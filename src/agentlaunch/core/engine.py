@@ -20,8 +20,9 @@ class EngineParameters:
     first `cpu_expert_layers` layers stay in host memory. `host_cache_mib` bounds the copies of whole prompts in host
     memory, and `checkpoints` the states that a slot of a model with windows or recurrence keeps of its prompt.
 
-    Two `slots`, the second for what an agent asks beside its conversation: a title, a subagent. Both share one KV cache
-    of the whole window, so the second costs no memory, and either may fill all of it: llama.cpp then clears the other.
+    Two `slots`, the second for what an agent asks beside its conversation: a title, a subagent; `core.fit.parameters`
+    gives a third where it is free. All share one KV cache of the whole window, so more cost no memory but where windows
+    or recurrence keep a state of each, and any may fill all of it: llama.cpp then clears others.
     Measured with a title between two turns: 2,593 of 2,616 tokens of the conversation stayed cached. The host cache
     would copy whole states instead, in memory that no fit has counted, and drops those larger than its limit.
     """

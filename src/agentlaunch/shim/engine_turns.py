@@ -14,11 +14,12 @@ import msgspec
 
 from agentlaunch.core.endpoint import Endpoint
 from agentlaunch.core.filters.prefix_probe import conversation_key, is_opening, other_words
-from agentlaunch.core.ir import ChatEvent, ChatRequest, Message, Tool, ToolChoice, Usage, UsageReport
+from agentlaunch.core.ir import ChatEvent, ChatRequest, Tool, ToolChoice, Usage, UsageReport
 from agentlaunch.core.prefix_cache import token_count
 from agentlaunch.core.wire.base import load_wire
 from agentlaunch.core.wire.options import wire_for_call
 from agentlaunch.shim.prefix_keeper import Held, Place, PrefixKeeper, Prompt
+from agentlaunch.shim.prompt_sizes import body_tokens, most_new_tokens, most_tokens
 from agentlaunch.shim.session import Session
 from agentlaunch.shim.translation import EventFilter
 from agentlaunch.shim.upstream import UpstreamClient
@@ -113,7 +114,16 @@ class _Engine:
 
     def idlest(self) -> _Slot:
         """The slot that was left alone the longest; one that was filled for a session counts as used later."""
-        return min(self.slots, key=lambda slot: slot.turn + (_RESERVED_TURNS if slot.patron else 0))
+        return self._idlest_first()[0]
+
+    def slot_to_warm(self, tokens: int) -> _Slot:
+        """The slot that was left alone the longest, else the next one that has room for so many tokens: what it holds
+        gives way then. Never for the one that was used last."""
+        first, *others = self._idlest_first()
+        return next((slot for slot in (first, *others[:-1]) if tokens <= self.room_beside(slot)), first)
+
+    def _idlest_first(self) -> list[_Slot]:
+        return sorted(self.slots, key=lambda slot: slot.turn + (_RESERVED_TURNS if slot.patron else 0))
 
     def room_beside(self, slot: _Slot) -> int:
         """Tokens that this slot may hold without another one losing its own."""
@@ -127,8 +137,26 @@ class _Engine:
         """
         if request.tools or not slot.tools or is_opening(request):
             return False
-        needed = slot.tokens + _most_tokens(request.messages[-1]) + _SUMMARY_TOKENS
+        needed = slot.tokens + most_tokens(request.messages[-1]) + _SUMMARY_TOKENS
         return not self.window or needed <= self.window
+
+    def others(self, slot: _Slot) -> list[_Slot]:
+        """All but this one, the longest unused first."""
+        return sorted((other for other in self.slots if other is not slot), key=lambda other: other.turn)
+
+    def in_the_way(self, slot: _Slot, tokens: int) -> list[_Slot]:
+        """Whom to empty so that this slot may hold `tokens`: the longest unused, never the one that was used last.
+
+        That one, a main conversation or the subagent beside this one, is about to go on. llama.cpp would empty slots by
+        their number, and the main conversation's is the first. So with two slots there is nobody to choose.
+        """
+        missing = tokens - self.room_beside(slot)
+        chosen: list[_Slot] = []
+        for other in self.others(slot)[:-1]:
+            if missing > 0 and other.tokens:
+                chosen.append(other)
+                missing -= other.tokens
+        return chosen
 
     def fill(self, slot: _Slot, tokens: int) -> None:
         """The slot holds `tokens` now. Past the window llama.cpp has cleared others, since all share one cache."""
@@ -247,11 +275,12 @@ class Turn:
         conversation = conversation_key(self._request)
         slot = engine.slot_for(conversation, self._patron(), is_work=bool(self._request.tools))
         slot.turn = next(engine.turns)
+        await self._make_room(engine, slot, upstream, is_new=slot.conversation != conversation)
         if slot.conversation != conversation:
             beforehand = slot.beforehand
             slot.forget()  # and stay so, should we be cancelled in the middle
             if engine.keeper is not None:
-                others = tuple(each.number for each in engine.slots if each is not slot)
+                others = tuple(each.number for each in engine.others(slot))
                 place = Place(slot.number, others, beforehand)
                 self._restored = await self._primed(engine, engine.keeper, place, upstream)
             slot.conversation = conversation
@@ -260,6 +289,15 @@ class Turn:
         slot.tools = self._request.tools or slot.tools
         self._slot = slot
         return slot
+
+    async def _make_room(self, engine: _Engine, slot: _Slot, upstream: UpstreamClient, *, is_new: bool) -> None:
+        """Empty the slots that are in the way of this request, as far as its tokens can be told without asking."""
+        if engine.keeper is None:
+            return
+        grown = slot.tokens + most_new_tokens(self._request)
+        for other in engine.in_the_way(slot, body_tokens(self._body) if is_new else grown):
+            other.forget()
+            await engine.keeper.erase(upstream, other.number)
 
     def _patron(self) -> str:
         """The session, for its opening: titles have no tools."""
@@ -294,11 +332,6 @@ def _with_tools(request: ChatRequest, tools: tuple[Tool, ...]) -> ChatRequest:
     return msgspec.structs.replace(request, tools=tools, tool_choice=ToolChoice("none"))
 
 
-def _most_tokens(message: Message) -> int:
-    """No fewer tokens than the message takes: a token is seldom shorter than two bytes of JSON."""
-    return len(msgspec.json.encode(message)) // 2
-
-
 def _prompt(request: ChatRequest, encode: Encode) -> Prompt:
     other = other_words(request)
     return Prompt(encode(request), encode(other) if other else None)
@@ -309,7 +342,7 @@ async def _warm_slot(engine: _Engine, session_id: str, prompt: Prompt, upstream:
     if engine.keeper is None:
         return
     async with engine.queue:
-        slot = engine.idlest()
+        slot = engine.slot_to_warm(body_tokens(prompt.body))
         if engine.demand.callers:
             return
         conversation, tokens = slot.conversation, slot.tokens

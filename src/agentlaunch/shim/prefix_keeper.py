@@ -60,7 +60,8 @@ class Held:
 class Place:
     """A slot for a prompt, and what was put there `beforehand`.
 
-    `others` may be emptied when the cache has no room for what is restored; `room` are the tokens that fit without.
+    `others` may be emptied, in this order, when the cache has no room for what is restored; `room` are the tokens that
+    fit without.
     """
 
     slot: int
@@ -128,6 +129,13 @@ class PrefixKeeper:
         except MachineError as error:
             self._refuse(error.message)
         return Held()
+
+    async def erase(self, upstream: UpstreamClient, slot: int) -> None:
+        """Empty the slot; one that cannot be emptied is llama.cpp's to clear."""
+        try:
+            await LlamaCppSlots(upstream, self._endpoint).erase(slot)
+        except _FAILURES as error:
+            _log.warning("slot %d was not emptied: %s: %s", slot, type(error).__name__, error)
 
     def verify(self, restored: int, cached: int) -> None:
         """Judge by what the engine says it had cached whether a restored state is worth anything."""
@@ -271,16 +279,19 @@ class PrefixKeeper:
 
 
 async def _restore(slots: LlamaCppSlots, slot: int, kept: KeptPrefix, others: Sequence[int]) -> tuple[int, ...]:
-    """Restore; when the cache is full of other conversations, without them. The slots that were emptied."""
-    try:
-        restored = await slots.restore(slot, state_name(kept.name))
-    except SlotRefused:
-        for other in others:
-            await slots.erase(other)
-        restored = await slots.restore(slot, state_name(kept.name))
-    else:
-        others = ()
+    """Restore; while the cache is full of other conversations, with one of them less. The slots that were emptied."""
+    erased: list[int] = []
+    while True:
+        try:
+            restored = await slots.restore(slot, state_name(kept.name))
+        except SlotRefused:
+            if len(erased) == len(others):
+                raise
+            erased.append(others[len(erased)])
+            await slots.erase(erased[-1])
+        else:
+            break
     if restored != kept.token_count:
         await slots.erase(slot)
         raise NotKept(f"the engine found {restored} tokens in it")
-    return tuple(others)
+    return tuple(erased)

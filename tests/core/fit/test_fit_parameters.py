@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from agentlaunch.core.catalog import Architecture, CacheGroup, Experts, Recurrent
 from agentlaunch.core.engine import EngineParameters
-from agentlaunch.core.fit.parameters import CHECKPOINTS_BYTES, checkpoint_count, engine_parameters
+from agentlaunch.core.fit.memory import RunSettings, cache_bytes
+from agentlaunch.core.fit.parameters import CHECKPOINTS_BYTES, checkpoint_count, engine_parameters, slot_count
 from agentlaunch.core.fit.placement import Placement, PlacementKind
 
 FULL = CacheGroup(layers=40, heads=32, heads_kv=8, key_length=128, value_length=128)
@@ -51,11 +52,21 @@ def test_layers_and_experts_lie_as_planned(
     placement: Placement, architecture: Architecture, layers: int | None, experts: int
 ) -> None:
     found = engine_parameters(placement, architecture, 32_768, "f16")
-    assert found == EngineParameters(layers, experts, "auto", 2, 0, 32)
+    assert found == EngineParameters(layers, experts, "auto", 3, 0, 32)
 
 
 def test_a_quantised_cache_asks_for_flash_attention() -> None:
     assert engine_parameters(placed("gpu"), DENSE, 32_768, "q8_0").flash_attention == "on"
+
+
+@pytest.mark.parametrize(
+    ("architecture", "count"),
+    [(DENSE, 3), (MIXTURE, 3), (WINDOWED, 2), (RECURRENT, 2)],
+    ids=lambda value: str(value)[:12],
+)
+def test_a_third_slot_is_there_where_it_takes_no_memory(architecture: Architecture, count: int) -> None:
+    one, three = (cache_bytes(architecture, RunSettings(65_536, parallel=slots)) for slots in (1, 3))
+    assert (slot_count(architecture), one == three) == (count, count == 3)
 
 
 @pytest.mark.parametrize(("architecture", "count"), [(DENSE, 32), (WINDOWED, 3), (RECURRENT, 7)])

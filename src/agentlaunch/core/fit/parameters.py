@@ -12,6 +12,7 @@ from agentlaunch.core.fit.placement import Placement
 
 CHECKPOINTS_BYTES = 2**30
 """What all checkpoints of all slots together may take of host memory, which no fit has counted."""
+SLOTS_OF_PLAIN_ATTENTION = 3
 _FEWEST, _MOST = 3, 32
 """Fewer than three would lose the prompt's state with every edit of a turn; 32 is llama.cpp's own default."""
 
@@ -46,8 +47,18 @@ def engine_parameters(
         gpu_layers=gpu_layers,
         cpu_expert_layers=cpu_expert_layers,
         flash_attention="auto" if cache_type == "f16" else "on",
+        slots=slot_count(architecture),
         checkpoints=checkpoint_count(architecture, context, cache_type),
     )
+
+
+def slot_count(architecture: Architecture) -> int:
+    """Three where a slot keeps nothing of its own (`memory.cache_bytes`): two subagents beside their conversation.
+
+    A window's cells and a recurrent state are each slot's own: such a model has the usual two.
+    """
+    has_own = architecture.recurrent is not None or any(group.window is not None for group in architecture.cache)
+    return EngineParameters().slots if has_own else SLOTS_OF_PLAIN_ATTENTION
 
 
 def checkpoint_count(architecture: Architecture, context: int, cache_type: CacheType) -> int:
