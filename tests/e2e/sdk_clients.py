@@ -33,7 +33,7 @@ class Seen:
 class Question:
     """A user's words; `tools` by name with their schemas, `choice` the name of the one that must be called, or `any`.
 
-    `rounds` are the turns that followed, in the wire's own form, `more` are further fields of its request.
+    `rounds` are the turns that followed, in the wire's own form.
     """
 
     text: str = "hi"
@@ -43,7 +43,6 @@ class Question:
     schema: Fields | None = None
     """That of the answer, where it is to be JSON."""
     rounds: tuple[Sequence[Fields], ...] = ()
-    more: Mapping[str, object] = field(default_factory=dict)
 
 
 class Messages:
@@ -91,7 +90,7 @@ class Messages:
             fields["tool_choice"] = {"type": "any"} if question.choice == "any" else named
         if question.schema is not None:
             fields["output_config"] = {"format": {"type": "json_schema", "schema": question.schema}}
-        return {**fields, **question.more}
+        return fields
 
 
 class Chat:
@@ -139,7 +138,7 @@ class Chat:
         if question.schema is not None:
             told = {"name": "answer", "schema": question.schema, "strict": True}
             fields["response_format"] = {"type": "json_schema", "json_schema": told}
-        return {**fields, **question.more}
+        return fields
 
 
 class Responses:
@@ -182,7 +181,7 @@ class Responses:
         if question.schema is not None:
             told = {"type": "json_schema", "name": "answer", "schema": question.schema, "strict": True}
             fields["text"] = {"format": told}
-        return {**fields, **question.more}
+        return fields
 
 
 Client: TypeAlias = Messages | Chat | Responses
