@@ -164,5 +164,5 @@ def test_certificates_that_cannot_be_read_leave_the_public_ones(
     set_only(SSL_CERT_FILE=str(file))
     with pytest.raises(OSError):  # noqa: PT011 - which of its kinds depends on the content
         httpx.create_ssl_context()
-    found = certificates()
+    found = certificates(httpx.create_ssl_context)
     assert (found.verify_mode, found.check_hostname, bool(found.get_ca_certs())) == (ssl.CERT_REQUIRED, True, True)

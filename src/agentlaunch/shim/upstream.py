@@ -152,7 +152,7 @@ class UpstreamClient:
     def _near_transport(self) -> httpx.AsyncHTTPTransport:
         if self._near is None:
             # The environment names no proxy to a transport, only certificates.
-            self._near = httpx.AsyncHTTPTransport(verify=certificates(), limits=_LIMITS)
+            self._near = httpx.AsyncHTTPTransport(verify=certificates(httpx.create_ssl_context), limits=_LIMITS)
         return self._near
 
     def _far_client(self) -> httpx.AsyncClient:

@@ -29,7 +29,9 @@ class OutboundTransport(httpx.BaseTransport):
         except UnusableProxyError as error:
             raise OutboundProxyError(str(error)) from error
         if proxy not in self._ways:
-            self._ways[proxy] = httpx.HTTPTransport(verify=certificates(), limits=self._limits, proxy=proxy or None)
+            self._ways[proxy] = httpx.HTTPTransport(
+                verify=certificates(httpx.create_ssl_context), limits=self._limits, proxy=proxy or None
+            )
         return self._ways[proxy].handle_request(request)
 
     def close(self) -> None:
@@ -54,7 +56,7 @@ class AsyncOutboundTransport(httpx.AsyncBaseTransport):
             raise OutboundProxyError(str(error)) from error
         if proxy not in self._ways:
             self._ways[proxy] = httpx.AsyncHTTPTransport(
-                verify=certificates(), limits=self._limits, proxy=proxy or None
+                verify=certificates(httpx.create_ssl_context), limits=self._limits, proxy=proxy or None
             )
         return await self._ways[proxy].handle_async_request(request)
 

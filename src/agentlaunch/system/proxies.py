@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 from importlib.util import find_spec
+from typing import Protocol
 from urllib.request import getproxies
 
 from agentlaunch.core.addresses import is_near
@@ -34,17 +34,20 @@ def usable_proxy(url: str, proxies: ProxySettings) -> str:
     return address
 
 
-def certificates() -> ssl.SSLContext:
-    """Whom to believe: SSL_CERT_FILE or SSL_CERT_DIR, as httpx reads them, else the public authorities.
+class MakeContext(Protocol):
+    """`create_ssl_context` of httpx and of what is made from it."""
+
+    def __call__(self, *, trust_env: bool) -> ssl.SSLContext:
+        """A context that reads SSL_CERT_FILE and SSL_CERT_DIR, or one that knows the public authorities."""
+        ...
+
+
+def certificates(make: MakeContext) -> ssl.SSLContext:
+    """Whom to believe: those that the variables name, else the public authorities that the library brings.
 
     A variable may name a file that is gone (conda leaves it behind): the public ones then, never nobody.
     """
-    import certifi
-
-    file, folder = (os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))
     try:
-        if file or folder:
-            return ssl.create_default_context(cafile=file or None, capath=None if file else folder)
+        return make(trust_env=True)
     except OSError:
-        pass
-    return ssl.create_default_context(cafile=certifi.where())
+        return make(trust_env=False)

@@ -87,9 +87,15 @@ def _go_our_way(endpoint: str, http_library: str) -> None:
     set_factory = getattr(huggingface_hub, "set_client_factory", None)
     if set_factory is None:
         return
-    make = import_module(http_library).Client
+    library = import_module(http_library)
     set_factory(
-        lambda: make(proxy=proxy, verify=certificates(), trust_env=False, follow_redirects=True, timeout=ANSWER_LIMIT_S)
+        lambda: library.Client(
+            proxy=proxy,
+            verify=certificates(library.create_ssl_context),
+            trust_env=False,
+            follow_redirects=True,
+            timeout=ANSWER_LIMIT_S,
+        )
     )
 
 
