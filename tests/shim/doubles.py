@@ -25,7 +25,7 @@ from agentlaunch.shim.upstream import UpstreamClient
 
 TOKEN = "session-token"
 KEY = "upstream-key"
-GENEROUS_S = 5.0
+GENEROUS_S = 30.0
 SLOW = KeepAlive(after_s=600, every_s=600)
 QUICK = KeepAlive(after_s=0.05, every_s=0.05)
 

@@ -14,6 +14,7 @@ import httpx
 import pytest
 import zstandard
 from tests.shim.doubles import (
+    GENEROUS_S,
     PATHS,
     TOKEN,
     Data,
@@ -42,7 +43,10 @@ def test_whatever_model_an_agent_names_for_its_side_jobs_the_sessions_model_answ
     model: str, wire: str, stream: bool
 ) -> None:
     async def run() -> tuple[int, str, object]:
-        async with shim_before([answer(hello())]) as (url, upstream), httpx.AsyncClient(trust_env=False) as client:
+        async with (
+            shim_before([answer(hello())]) as (url, upstream),
+            httpx.AsyncClient(trust_env=False, timeout=GENEROUS_S) as client,
+        ):
             body = request_body(wire, stream=stream, model=model)
             got = await client.post(url + PATHS[wire], headers=AUTH, json=body)
             return got.status_code, got.text, upstream.received[0].body["model"]
@@ -63,7 +67,7 @@ def test_a_websocket_upgrade_on_responses_is_426_at_once(upgrade: str) -> None:
             "sec-websocket-version": "13",
             "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
         }
-        async with live(make_session()) as url, httpx.AsyncClient(trust_env=False) as client:
+        async with live(make_session()) as url, httpx.AsyncClient(trust_env=False, timeout=GENEROUS_S) as client:
             return await client.get(f"{url}/v1/responses", headers=headers)
 
     got = asyncio.run(run())
@@ -74,7 +78,7 @@ def test_a_websocket_upgrade_on_responses_is_426_at_once(upgrade: str) -> None:
 @pytest.mark.report("B010")
 def test_a_remote_compaction_is_refused_at_once_in_the_wires_form() -> None:
     async def run() -> httpx.Response:
-        async with live(make_session()) as url, httpx.AsyncClient(trust_env=False) as client:
+        async with live(make_session()) as url, httpx.AsyncClient(trust_env=False, timeout=GENEROUS_S) as client:
             return await client.post(f"{url}/v1/responses/compact", headers=AUTH, json={"model": "m", "input": []})
 
     got = asyncio.run(run())
@@ -94,7 +98,7 @@ def test_an_answer_is_read_whatever_encoding_the_upstream_chose(
     steps: list[Step] = [Head(headers=(("content-encoding", encoding),)), *pieces]
 
     async def run() -> httpx.Response:
-        async with shim_before([steps]) as (url, _), httpx.AsyncClient(trust_env=False) as client:
+        async with shim_before([steps]) as (url, _), httpx.AsyncClient(trust_env=False, timeout=GENEROUS_S) as client:
             body = request_body("anthropic_messages", stream=stream)
             return await client.post(f"{url}/v1/messages", headers=AUTH, json=body)
 
@@ -109,7 +113,7 @@ def stopped(stream: bool, stop: list[str], last: dict[str, object]) -> str:
 
     async def run() -> str:
         steps = answer(hello().replace(b'"finish_reason": "stop"', json.dumps(last).encode()[1:-1]))
-        async with shim_before([steps]) as (url, _), httpx.AsyncClient(trust_env=False) as client:
+        async with shim_before([steps]) as (url, _), httpx.AsyncClient(trust_env=False, timeout=GENEROUS_S) as client:
             body = request_body("anthropic_messages", stream=stream, stop_sequences=stop)
             return (await client.post(f"{url}/v1/messages", headers=AUTH, json=body)).text
 

@@ -250,7 +250,7 @@ def test_a_failed_count_is_tried_again() -> None:
 
 def test_count_tokens_answers_in_anthropics_form() -> None:
     async def run() -> httpx.Response:
-        async with live(make_session()) as url, httpx.AsyncClient(trust_env=False) as http:
+        async with live(make_session()) as url, httpx.AsyncClient(trust_env=False, timeout=GENEROUS_S) as http:
             body = request_body("anthropic_messages", stream=False)
             del body["max_tokens"], body["stream"]
             return await http.post(f"{url}/v1/messages/count_tokens", json=body, headers={"x-api-key": TOKEN})

@@ -82,7 +82,10 @@ def ask(method: str, path: str, headers: dict[str, str] | None = None, content: 
 
 def ask_upstream(wire: str, headers: dict[str, str], content: bytes) -> httpx.Response:
     async def run() -> httpx.Response:
-        async with shim_before([scripted(hello())]) as (url, _), httpx.AsyncClient(trust_env=False) as client:
+        async with (
+            shim_before([scripted(hello())]) as (url, _),
+            httpx.AsyncClient(trust_env=False, timeout=GENEROUS_S) as client,
+        ):
             return await client.post(url + PATHS[wire], headers={**AUTH, **headers}, content=content)
 
     return asyncio.run(run())
@@ -391,7 +394,7 @@ def test_a_bug_of_ours_in_the_middle_of_a_stream_ends_it_with_an_error(wire: str
             async with (
                 aclosing(client_side),
                 serving(app) as url,
-                httpx.AsyncClient(trust_env=False, headers=AUTH) as client,
+                httpx.AsyncClient(trust_env=False, timeout=GENEROUS_S, headers=AUTH) as client,
                 client.stream("POST", url + PATHS[wire], json=request_body(wire, stream=True)) as response,
             ):
                 pieces = response.aiter_raw()
@@ -425,7 +428,7 @@ def test_what_the_upstreams_wire_cannot_say_is_a_bad_request(wire: str) -> None:
 @pytest.mark.parametrize("headers", [{"x-api-key": "wrong"}, {"origin": "https://evil.example"}])
 def test_a_refusal_reaches_a_client_that_is_still_writing_its_body(headers: dict[str, str]) -> None:
     async def run() -> int:
-        async with live(make_session()) as url, httpx.AsyncClient(trust_env=False) as client:
+        async with live(make_session()) as url, httpx.AsyncClient(trust_env=False, timeout=GENEROUS_S) as client:
             return (await client.post(f"{url}/v1/messages", headers=headers, content=b"x" * 20_000_000)).status_code
 
     assert asyncio.run(run()) in (401, 403)
@@ -468,7 +471,7 @@ def test_a_body_that_nobody_wants_is_not_waited_for_when_it_stops() -> None:
 
 def test_headers_without_end_are_refused_and_nobody_else_notices() -> None:
     async def run() -> tuple[bytes, int]:
-        async with live(make_session()) as url, httpx.AsyncClient(trust_env=False) as client:
+        async with live(make_session()) as url, httpx.AsyncClient(trust_env=False, timeout=GENEROUS_S) as client:
             host, port = url.removeprefix("http://").split(":")
             reader, writer = await asyncio.open_connection(host, int(port))
             writer.write(b"POST /v1/messages HTTP/1.1\r\nhost: x\r\n" + b"x-more: y\r\n" * 20_000)

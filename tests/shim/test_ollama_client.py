@@ -83,7 +83,7 @@ def ask(method: str, path: str, session: Session | None = None, **more: object) 
     async def run() -> httpx.Response:
         async with (
             live(session or make_session()) as url,
-            httpx.AsyncClient(trust_env=False, headers=AUTH, base_url=url) as client,
+            httpx.AsyncClient(trust_env=False, timeout=GENEROUS_S, headers=AUTH, base_url=url) as client,
         ):
             return await client.request(method, path, **more)  # type: ignore[arg-type]
 
@@ -164,7 +164,10 @@ def test_ollama_asks_for_any_json() -> None:
 
 def test_a_stream_is_what_a_client_gets_that_says_nothing_about_it() -> None:
     async def run() -> tuple[str, list[bool]]:
-        async with shim_before([answer(hello())]) as (url, _), httpx.AsyncClient(trust_env=False) as client:
+        async with (
+            shim_before([answer(hello())]) as (url, _),
+            httpx.AsyncClient(trust_env=False, timeout=GENEROUS_S) as client,
+        ):
             got = await client.post(f"{url}/api/chat", headers=AUTH, json={"model": "m", "messages": [USER]})
             return got.headers["content-type"], [json.loads(line)["done"] for line in got.text.splitlines()]
 

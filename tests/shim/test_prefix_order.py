@@ -6,7 +6,7 @@ import asyncio
 
 import httpx
 import pytest
-from tests.shim.doubles import TOKEN, Head, shim_before
+from tests.shim.doubles import GENEROUS_S, TOKEN, Head, shim_before
 
 ENVIRONMENT = "# Environment\nLinux"
 OPENING = {
@@ -25,7 +25,7 @@ def sent_to(wire: str) -> object:
     async def work() -> object:
         async with (
             shim_before([[Head(500, "application/json")]], wire) as (url, upstream),
-            httpx.AsyncClient(trust_env=False) as http,
+            httpx.AsyncClient(trust_env=False, timeout=GENEROUS_S) as http,
         ):
             await http.post(f"{url}/v1/messages", json=OPENING, headers={"x-api-key": TOKEN})
             return upstream.received[0].body["messages"]

@@ -65,7 +65,7 @@ async def asked_slowly(
     """Status, body and how the connection broke; the upstream goes on when the first sign of life has come."""
     received = b""
     async with (
-        httpx.AsyncClient(trust_env=False, headers={"x-api-key": TOKEN}) as client,
+        httpx.AsyncClient(trust_env=False, timeout=GENEROUS_S, headers={"x-api-key": TOKEN}) as client,
         client.stream("POST", url + path, json=body, timeout=GENEROUS_S) as response,
     ):
         try:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import httpx
 import pytest
 import zstandard
-from tests.shim.doubles import KEY, PATHS, TOKEN, Cut, Data, Head, ScriptedUpstream, Step, shim_before
+from tests.shim.doubles import GENEROUS_S, KEY, PATHS, TOKEN, Cut, Data, Head, ScriptedUpstream, Step, shim_before
 
 from agentlaunch.core.addresses import is_loopback
 from agentlaunch.core.endpoint import Endpoint
@@ -230,7 +230,10 @@ QUOTED = json.dumps({"error": {"message": f"not in our table: {KEY}"}}).encode()
 def test_a_key_that_the_upstream_quotes_never_reaches_the_agent(wire: str, steps: list[Step]) -> None:
     async def run() -> str:
         body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], "input": "hi"}
-        async with shim_before([steps, steps]) as (url, _), httpx.AsyncClient(trust_env=False) as client:
+        async with (
+            shim_before([steps, steps]) as (url, _),
+            httpx.AsyncClient(trust_env=False, timeout=GENEROUS_S) as client,
+        ):
             headers = {"authorization": f"Bearer {TOKEN}"}
             return (await client.post(url + PATHS[wire], headers=headers, json=body)).text
 
