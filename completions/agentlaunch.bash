@@ -52,7 +52,7 @@ _agentlaunch() {
               upstream:3) found="list add test rm export" ;;
               fit:*|models:*|verify:*|bench:*) found="$(command agentlaunch _words models 2>/dev/null)" ;;
               config:*|doctor:*) found="claude codex opencode pi qwen copilot droid aider goose" ;;
-              logs:*) found="shim engine" ;;
+              logs:*) found="shim engine serve" ;;
               upstream:*) found="$(command agentlaunch _words upstreams 2>/dev/null)" ;;
               policy:*) found="show explain" ;;
               cache:*) found="list clear" ;;

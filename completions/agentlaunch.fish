@@ -43,7 +43,7 @@ complete -c agentlaunch -n '__agentlaunch_is models; and test (count (commandlin
 complete -c agentlaunch -n '__agentlaunch_is verify' -a '(agentlaunch _words models 2>/dev/null)'
 complete -c agentlaunch -n '__agentlaunch_is bench' -a '(agentlaunch _words models 2>/dev/null)'
 complete -c agentlaunch -n '__agentlaunch_is config' -a 'claude codex opencode pi qwen copilot droid aider goose'
-complete -c agentlaunch -n '__agentlaunch_is logs' -a 'shim engine'
+complete -c agentlaunch -n '__agentlaunch_is logs' -a 'shim engine serve'
 complete -c agentlaunch -n '__agentlaunch_is upstream; and test (count (commandline -opc)) -gt 2' -a '(agentlaunch _words upstreams 2>/dev/null)'
 complete -c agentlaunch -n '__agentlaunch_is policy' -a 'show explain'
 complete -c agentlaunch -n '__agentlaunch_is cache' -a 'list clear'

@@ -83,7 +83,7 @@ Register-ArgumentCompleter -Native -CommandName agentlaunch -ScriptBlock {
         'verify:*' = @('@models')
         'bench:*' = @('@models')
         'config:*' = @('claude', 'codex', 'opencode', 'pi', 'qwen', 'copilot', 'droid', 'aider', 'goose')
-        'logs:*' = @('shim', 'engine')
+        'logs:*' = @('shim', 'engine', 'serve')
         'upstream:*' = @('@upstreams')
         'policy:*' = @('show', 'explain')
         'cache:*' = @('list', 'clear')

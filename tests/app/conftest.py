@@ -72,6 +72,7 @@ class RecordingShims:
     failure: BaseException | None = None
     status_failure: AgentlaunchError | None = None
     granted_window: int | None = None
+    serving: tuple[ShimStatus, ...] = ()
     opened: list[OpenSession] = field(default_factory=list)
     idle: list[int | None] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
@@ -105,6 +106,12 @@ class RecordingShims:
     def stop(self) -> Stopped:
         self.stops += 1
         return Stopped.NOT_RUNNING if self.found is None and self.status_failure is None else Stopped.ENDED
+
+    def serves(self) -> tuple[ShimStatus, ...]:
+        return self.serving
+
+    def stop_serves(self) -> int:
+        return len(self.serving)
 
 
 @dataclass

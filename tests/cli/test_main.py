@@ -81,7 +81,7 @@ def test_help_is_data_also_without_a_word_where_nobody_can_choose(
         (["check", "--ram", "x"], 2, "error: --ram cannot be `x`\nhint: write a number; agentlaunch check --help\n"),
         (["status", "--", "x"], 2, "error: `status` takes no words behind `--`\nhint: agentlaunch status --help\n"),
         (["again"], 2, "error: there is no last launch to repeat\nhint: agentlaunch claude --model demo\n"),
-        (["logs", "agent"], 2, "error: unknown log `agent`\nhint: known: shim, engine\n"),
+        (["logs", "agent"], 2, "error: unknown log `agent`\nhint: known: shim, engine, serve\n"),
     ],
 )
 def test_what_the_user_typed_wrong_is_said_on_stderr_with_the_next_step(

@@ -57,3 +57,33 @@ def test_serve_says_where_it_is_first_and_ends_in_order_on_ctrl_c(home: Path) ->
         rest, errors = server.communicate(timeout=60)
     assert (said["pid"], said["token"], said["url"].startswith("http://127.0.0.1:")) == (server.pid, "T1", True)
     assert (server.returncode, rest, errors) == (0, "", "")
+
+
+def test_status_top_and_stop_know_a_serve_in_the_foreground(home: Path, run_command: Run) -> None:
+    argv = [sys.executable, "-m", "agentlaunch", "serve", *UPSTREAM, "--json"]
+    clean = {"HOME": str(home), "PATH": os.defpath, "AGENTLAUNCH_HOME": str(home / "ours")}
+    with subprocess.Popen(argv, env=clean, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        said = json.loads(server.stdout.readline())
+        status = json.loads(run_command("status", "--json").stdout)["data"]
+        [serve] = status["serves"]
+        assert (status["shim"], serve["shim"]["url"], serve["shim"]["pid"]) == (None, said["url"], server.pid)
+        assert [session["agent"] for session in serve["sessions"]] == ["serve"]
+        assert run_command("status").stdout.startswith(f"serve {said['url']}, process {server.pid}, ")
+        assert json.loads(run_command("top", "--json").stdout)["data"] != {}
+        assert run_command("stop").stdout == "stopped `agentlaunch serve`\n"
+        rest, errors = server.communicate(timeout=60)
+    assert (server.returncode, rest, errors) == (0, "", "")
+    assert run_command("status").stdout == "nothing is running\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGSTOP is a POSIX thing")
+def test_a_serve_that_hangs_is_not_shown_and_is_killed_by_stop(home: Path, run_command: Run) -> None:
+    argv = [sys.executable, "-m", "agentlaunch", "serve", *UPSTREAM, "--json"]
+    clean = {"HOME": str(home), "PATH": os.defpath, "AGENTLAUNCH_HOME": str(home / "ours")}
+    with subprocess.Popen(argv, env=clean, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        server.stdout.readline()
+        server.send_signal(signal.SIGSTOP)
+        assert run_command("stop").stdout == "stopped `agentlaunch serve`\n"
+        assert server.wait(60) == -signal.SIGKILL

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from agentlaunch.app.status import Running, StopOutcome, Stopping
 from agentlaunch.cli import render
 from agentlaunch.cli.crash import save_crash
 from agentlaunch.cli.status import duration_text, status_data, status_text
+from agentlaunch.cli.stop import stop_text
 from agentlaunch.core.engine import EngineStatus
 from agentlaunch.errors import Bug, UserError
 from agentlaunch.shim.protocol import SessionStatus, ShimStatus
@@ -42,7 +44,7 @@ def test_an_error_without_a_hint_is_one_line(capsys: pytest.CaptureFixture[str])
 
 
 def test_status_is_three_tables() -> None:
-    assert status_text(STATUS, 1070.0).splitlines() == [
+    assert status_text(Running(STATUS), 1070.0).splitlines() == [
         "shim http://127.0.0.1:4242, process 5, version 0.1.0, up 1 min 10 s",
         "",
         "AGENT   MODEL  PROCESS  OPEN         REQUESTS  WINDOW",
@@ -57,7 +59,7 @@ def test_status_is_three_tables() -> None:
 @pytest.mark.report("B187")
 def test_what_is_to_be_known_of_an_engine_stands_below_the_tables() -> None:
     engine = replace(STATUS.engines[0], note="another program has changed its window")
-    shown = status_text(replace(STATUS, engines=(engine,)), 1070.0).splitlines()
+    shown = status_text(Running(replace(STATUS, engines=(engine,))), 1070.0).splitlines()
     assert shown[-2:] == ["", "demo: another program has changed its window"]
 
 
@@ -72,13 +74,40 @@ def test_what_is_to_be_known_of_an_engine_stands_below_the_tables() -> None:
 )
 def test_on_a_narrow_terminal_a_models_path_is_cut_in_the_middle(columns: int | None, line: str) -> None:
     engine = replace(STATUS.engines[0], model_path="/models/of/mine/demo.gguf")
-    shown = status_text(replace(STATUS, sessions=(), engines=(engine,)), 1070.0, columns).splitlines()
+    shown = status_text(Running(replace(STATUS, sessions=(), engines=(engine,))), 1070.0, columns).splitlines()
     assert shown[-1] == line
 
 
-def test_status_as_data_has_three_keys() -> None:
-    assert status_data(None) == {"shim": None, "sessions": [], "engines": []}
-    found = status_data(STATUS)
+def test_each_serve_is_told_behind_the_shim() -> None:
+    serve = replace(STATUS, url="http://127.0.0.1:4243", pid=9, sessions=(), engines=())
+    assert status_text(Running(None, (serve,)), 1070.0) == (
+        "serve http://127.0.0.1:4243, process 9, version 0.1.0, up 1 min 10 s"
+    )
+    assert status_text(Running(STATUS, (serve,)), 1070.0).endswith(
+        "/m/demo.gguf\n\nserve http://127.0.0.1:4243, process 9, version 0.1.0, up 1 min 10 s"
+    )
+    assert status_text(Running(None), 1070.0) == "nothing is running"
+
+
+@pytest.mark.parametrize(
+    ("done", "line"),
+    [
+        (Stopping(StopOutcome.ENDED), "stopped"),
+        (Stopping(StopOutcome.NOT_RUNNING), "nothing was running"),
+        (Stopping(StopOutcome.NOT_RUNNING, 1), "stopped `agentlaunch serve`"),
+        (Stopping(StopOutcome.ENDED, 2), "stopped, with 2 of `agentlaunch serve`"),
+    ],
+)
+def test_what_has_been_stopped_is_one_line(done: Stopping, line: str) -> None:
+    assert stop_text(done) == line
+
+
+def test_status_as_data_has_four_keys() -> None:
+    nothing = {"shim": None, "sessions": [], "engines": []}
+    assert status_data(Running(None)) == {**nothing, "serves": []}
+    found = status_data(Running(None, (STATUS,)))
+    assert found == {**nothing, "serves": [{key: status_data(Running(STATUS))[key] for key in nothing}]}
+    found = status_data(Running(STATUS))
     assert found["shim"] == {
         "url": "http://127.0.0.1:4242",
         "pid": 5,

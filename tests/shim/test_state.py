@@ -6,13 +6,24 @@ import os
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from agentlaunch.shim.state import ShimState, find_shim, remove_state, shim_lock, write_state
+from agentlaunch.shim.state import (
+    ShimState,
+    find_serves,
+    find_shim,
+    remove_serve,
+    remove_state,
+    shim_lock,
+    write_serve,
+    write_state,
+)
 from agentlaunch.system.dirs import Dirs, find_dirs
 from agentlaunch.system.locks import FileLock, is_held
+from agentlaunch.system.process import identify
 
 STATE = ShimState("http://127.0.0.1:4711", 4711, 1_700_000_000.5, "control-secret", "0.1.0")
 
@@ -99,3 +110,33 @@ def test_only_the_owner_can_read_the_state_file(dirs: Dirs) -> None:
 
 def test_the_control_token_is_in_no_repr() -> None:
     assert "control-secret" not in repr(STATE)
+
+
+def test_a_serve_is_believed_while_its_very_process_runs(dirs: Dirs) -> None:
+    mine = identify(os.getpid())
+    assert mine is not None
+    me = replace(STATE, pid=mine.pid, started=mine.started)
+    write_serve(dirs, me)
+    assert find_serves(dirs) == (me,)
+    write_serve(dirs, replace(me, started=mine.started - 3600))  # another process had the number an hour ago
+    assert find_serves(dirs) == ()
+
+
+def test_a_new_serve_removes_what_killed_ones_have_left_and_takes_its_own_back(dirs: Dirs) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    mine = identify(os.getpid())
+    assert mine is not None
+    me = replace(STATE, pid=mine.pid, started=mine.started)
+    write_serve(dirs, replace(STATE, pid=gone.pid))
+    write_serve(dirs, me)
+    assert [path.name for path in (dirs.state / "serves").iterdir()] == [f"{mine.pid}.json"]
+    remove_serve(dirs, mine.pid)
+    remove_serve(dirs, mine.pid)
+    assert (find_serves(dirs), list((dirs.state / "serves").iterdir())) == ((), [])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes")
+def test_a_serves_file_is_its_users_alone(dirs: Dirs) -> None:
+    write_serve(dirs, STATE)
+    assert stat.S_IMODE((dirs.state / "serves" / f"{STATE.pid}.json").stat().st_mode) == 0o600

@@ -17,6 +17,7 @@ from agentlaunch.app.bench_subject import OLLAMA, Subject, find_subject
 from agentlaunch.app.models import resolve_model
 from agentlaunch.app.orders import LaunchFlags, ModelFlags, ModelOrder, choose_model, settings_for
 from agentlaunch.app.prompts import DEFAULT_AGENT
+from agentlaunch.app.status import loaded_engines
 from agentlaunch.app.window import Terms
 from agentlaunch.core.bench import Measurement, depths_for
 from agentlaunch.core.engine import EngineSpec
@@ -96,8 +97,7 @@ def bench(order: BenchOrder, world: World, gauges: Gauges | None = None) -> Benc
 
 
 def _refuse_beside_others(world: World) -> None:
-    status = world.shims.status()
-    running = () if status is None else tuple(each for each in status.engines if not each.state.startswith("stopped"))
+    running = tuple(each for each in loaded_engines(world) if not each.state.startswith("stopped"))
     if running:
         names = ", ".join(f"`{each.alias}`" for each in running)
         raise MachineError(

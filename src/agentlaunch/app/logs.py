@@ -11,7 +11,7 @@ from typing import Literal
 from agentlaunch.errors import MachineError, UserError
 from agentlaunch.system.dirs import Dirs
 
-LogKind = Literal["shim", "engine"]
+LogKind = Literal["shim", "engine", "serve"]
 
 POLL_S = 0.2
 _TAIL_BYTES = 4_000_000

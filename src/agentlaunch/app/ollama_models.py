@@ -110,8 +110,8 @@ def _window(tag: str, order: ModelOrder, terms: Terms, world: World, address: Ol
 
 def _running_window(tag: str, world: World) -> int | None:
     """The window of this model where the shim has it loaded already: it fits, for it is there."""
-    from agentlaunch.app.window import engines_here
+    from agentlaunch.app.status import shared_engines
 
     states = ("ready", "loading")
-    here = engines_here(world)
+    here = shared_engines(world)
     return next((one.context_window for one in here if one.model_path == tag and one.state in states), None)

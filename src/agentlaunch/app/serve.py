@@ -6,10 +6,11 @@ import logging
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agentlaunch import __version__
 from agentlaunch.app.knowledge import reference_prices
 from agentlaunch.app.limits import max_output_for
 from agentlaunch.app.models import resolve_model
@@ -22,9 +23,11 @@ from agentlaunch.app.window import Terms
 from agentlaunch.app.world import World
 from agentlaunch.errors import MachineError, UserError
 from agentlaunch.shim.protocol import OpenSession
-from agentlaunch.system.dirs import usage_path
+from agentlaunch.shim.state import ShimState, remove_serve, write_serve
+from agentlaunch.system.dirs import Dirs, usage_path
 from agentlaunch.system.files import make_private_dir, open_log
 from agentlaunch.system.log_lines import LosingFileHandler, OneLineFormatter
+from agentlaunch.system.process import ProcessId, identify
 
 TOKEN_VARIABLE = "AGENTLAUNCH_TOKEN"  # noqa: S105 - a variable's name
 
@@ -94,7 +97,8 @@ def serve(order: ServeOrder, world: World, on_ready: Callable[[Served], None]) -
     model = routing.target
     for note in routing.notes:
         world.talk.say(note)
-    token = order.token or secrets.token_urlsafe(24)
+    token, control_token = order.token or secrets.token_urlsafe(24), secrets.token_urlsafe(32)
+    me = identify(os.getpid()) or ProcessId(os.getpid(), 0.0)
     request = OpenSession(
         agent="serve",
         model=model.name,
@@ -113,17 +117,26 @@ def serve(order: ServeOrder, world: World, on_ready: Callable[[Served], None]) -
 
         def ready(url: str) -> None:
             loading.close()
+            _publish(ShimState(url, os.getpid(), me.started, control_token, __version__), world.dirs)
             on_ready(Served(url, token, not order.token, model.name, model.context_window, order.token_file))
 
         config = ServerConfig(
             port=order.port,
+            control_token=control_token,
             preset=PresetSession(request, token),
             usage_path=usage_path(world.dirs),
             usage_days=kept_days(world.dirs, world.environment),
             reference=reference_prices(),
             on_ready=ready,
+            on_stop=lambda: remove_serve(world.dirs, os.getpid()),
         )
         run_server(config, RuntimeHosts(world.dirs.logs, world.environment))
+
+
+def _publish(state: ShimState, dirs: Dirs) -> None:
+    """For `status`, `top` and `stop`; where it cannot be written, they know nothing of this server, which serves."""
+    with suppress(MachineError, OSError):
+        write_serve(dirs, state)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Finding the shim of this user or starting it, opening a session on it, and ending it."""
+"""Finding the shim of this user or starting it, opening a session on it, and ending it and each `serve`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from agentlaunch import __version__
 from agentlaunch.errors import AgentlaunchError, MachineError
 from agentlaunch.shim.control_client import ControlClient, ShimGone, ShimStopping, ShimUnreachable
 from agentlaunch.shim.protocol import CONTROL_VERSION, OpenSession, Ping, SessionGrant
-from agentlaunch.shim.state import ShimState, find_shim, launch_lock, shim_lock, shim_log
+from agentlaunch.shim.state import ShimState, find_serves, find_shim, launch_lock, shim_lock, shim_log
 from agentlaunch.system.dirs import Dirs
 from agentlaunch.system.locks import held, is_held
 
@@ -110,6 +110,36 @@ def stop_shim(dirs: Dirs, timeout_s: float = END_TIMEOUT_S) -> Stopped:
         return Stopped.ENDED
     pid = f" (process `{state.pid}`)" if state is not None else ""
     raise MachineError("shim-not-ended", f"the shim{pid} does not end", f"see what it does: tail {shim_log(dirs)}")
+
+
+def stop_serves(dirs: Dirs, timeout_s: float = END_TIMEOUT_S) -> int:
+    """End each `agentlaunch serve` with its engines and wait for its end; how many there were.
+
+    One that does not answer is killed. Raises MachineError `serve-not-ended` when it lives on.
+    """
+    found = find_serves(dirs)
+    for state in found:
+        with contextlib.suppress(ShimUnreachable, ShimStopping):
+            ControlClient(state).stop()
+            if _has_gone(state, timeout_s):
+                continue
+        _kill(state)
+        if not _has_gone(state, timeout_s):
+            raise MachineError(
+                "serve-not-ended", f"`agentlaunch serve` (process `{state.pid}`) does not end", f"kill {state.pid}"
+            )
+    return len(found)
+
+
+def _has_gone(state: ShimState, timeout_s: float) -> bool:
+    from agentlaunch.system.process import ProcessId, is_alive
+
+    deadline = monotonic() + timeout_s
+    while is_alive(ProcessId(state.pid, state.started)):
+        if monotonic() > deadline:
+            return False
+        sleep(_POLL_S)
+    return True
 
 
 def _find_or_start(dirs: Dirs, environment: Mapping[str, str]) -> ShimState:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from agentlaunch.shim.live_token import live_token
 from agentlaunch.shim.protocol import CONTROL_PREFIX
-from agentlaunch.shim.state import find_shim
+from agentlaunch.shim.state import ShimState, find_serves, find_shim
 from agentlaunch.system.dirs import Dirs
 from agentlaunch.system.files import write_private
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def read_live(dirs: Dirs) -> LiveStatus | None:
-    """This moment's traffic, None when no shim runs, or it has just ended. Raises ShimUnreachable."""
+    """This moment's traffic, None when no server runs, or it has just ended. Raises ShimUnreachable."""
     from agentlaunch.shim.control_client import ControlClient, ShimGone, ShimStopping
 
-    state = find_shim(dirs)
+    state = _shown(dirs)
     if state is None:
         return None
     try:
@@ -41,9 +41,14 @@ def page_file(dirs: Dirs, url: str) -> Path:
 
 
 def page_url(dirs: Dirs) -> str | None:
-    """Where a browser sees the live view, None when no shim runs.
+    """Where a browser sees the live view, None when no server runs.
 
     The token stands in the fragment, which browsers keep to themselves, and opens nothing but this view.
     """
-    state = find_shim(dirs)
+    state = _shown(dirs)
     return None if state is None else f"{state.url}{CONTROL_PREFIX}/page#{live_token(state.control_token)}"
+
+
+def _shown(dirs: Dirs) -> ShimState | None:
+    """The shim behind launches; without it the latest `agentlaunch serve`."""
+    return find_shim(dirs) or next(iter(find_serves(dirs)), None)

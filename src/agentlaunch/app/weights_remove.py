@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agentlaunch.app.status import loaded_engines
 from agentlaunch.app.talk import agrees
 from agentlaunch.app.weights_list import BegunDownload, Listed, ListedModel, list_models
 from agentlaunch.core.weight_names import parse_reference
-from agentlaunch.errors import AgentlaunchError, MachineError, UserError
+from agentlaunch.errors import MachineError, UserError
 from agentlaunch.weights.found import OWNER_TITLES
 from agentlaunch.weights.progress import size_text
 
@@ -107,14 +108,8 @@ def _check_not_coming(begun: BegunDownload, world: World) -> None:
 
 
 def _check_unused(model: ListedModel, world: World) -> None:
-    from agentlaunch.shim.control_client import ShimStopping, ShimUnreachable
-
-    try:
-        status = world.shims.status()
-    except (ShimStopping, ShimUnreachable, AgentlaunchError):
-        return
     named = {str(model.holding.path), model.holding.name}
-    for engine in () if status is None else status.engines:
+    for engine in loaded_engines(world):
         if engine.model_path in named and engine.state in ("ready", "loading"):
             raise MachineError("in-use", f"`{model.name}` is loaded", "end it first: agentlaunch stop")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from agentlaunch.app.limits import LEAN_BELOW_TOKENS
 from agentlaunch.app.prompts import DEFAULT_AGENT, demand_of
+from agentlaunch.app.status import loaded_engines, shared_engines
 from agentlaunch.app.talk import agrees
 from agentlaunch.core.engine import EngineParameters
 from agentlaunch.errors import MachineError
@@ -110,7 +111,7 @@ def _stated(facts: ModelFacts) -> int:
 
 def _running(facts: ModelFacts, order: ModelOrder, world: World) -> EngineStatus | None:
     """An engine that serves this file as ordered: it fits, for it is there, and what it holds must not count twice."""
-    for engine in engines_here(world):
+    for engine in shared_engines(world):
         if (
             engine.model_path == str(facts.path)
             and engine.state in ("ready", "loading")
@@ -119,17 +120,6 @@ def _running(facts: ModelFacts, order: ModelOrder, world: World) -> EngineStatus
         ):
             return engine
     return None
-
-
-def engines_here(world: World) -> tuple[EngineStatus, ...]:
-    """The engines of this user's shim; none where it does not run or is about to end."""
-    from agentlaunch.shim.control_client import ShimStopping, ShimUnreachable
-
-    try:
-        status = world.shims.status()
-    except (ShimUnreachable, ShimStopping):
-        return ()
-    return () if status is None else status.engines
 
 
 def _sizing(facts: ModelFacts, terms: Terms, world: World) -> _Sizing:
@@ -180,7 +170,7 @@ def _smaller(missed: ModelFit, sizing: _Sizing, wanted: tuple[ModelOrder, Terms]
 
 def _held_by_others(world: World) -> str:
     """Which engines of ours hold memory at the moment, as the end of a sentence."""
-    names = sorted({f"`{engine.alias}`" for engine in engines_here(world) if engine.state in ("ready", "loading")})
+    names = sorted({f"`{engine.alias}`" for engine in loaded_engines(world) if engine.state in ("ready", "loading")})
     return f"; loaded for other sessions: {', '.join(names)}" if names else ""
 
 

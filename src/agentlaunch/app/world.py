@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from agentlaunch.app.talk import Talk
     from agentlaunch.core.hardware import HardwareReport
     from agentlaunch.shim.protocol import OpenSession, SessionGrant, ShimStatus
+    from agentlaunch.shim.state import ShimState
 
 
 class Shims(Protocol):
@@ -40,6 +41,14 @@ class Shims(Protocol):
 
     def stop(self) -> Stopped:
         """End the shim and wait for its end."""
+        ...
+
+    def serves(self) -> tuple[ShimStatus, ...]:
+        """The same of each `agentlaunch serve` that answers, the latest first."""
+        ...
+
+    def stop_serves(self) -> int:
+        """End each `agentlaunch serve` and wait for its end; how many there were."""
         ...
 
 
@@ -109,6 +118,27 @@ class UserShims:
         from agentlaunch.app.shim_ensure import stop_shim
 
         return stop_shim(self.dirs)
+
+    def serves(self) -> tuple[ShimStatus, ...]:
+        """See Shims."""
+        from agentlaunch.shim.state import find_serves
+
+        return tuple(status for state in find_serves(self.dirs) if (status := _status_of(state)) is not None)
+
+    def stop_serves(self) -> int:
+        """See Shims."""
+        from agentlaunch.app.shim_ensure import stop_serves
+
+        return stop_serves(self.dirs)
+
+
+def _status_of(state: ShimState) -> ShimStatus | None:
+    from agentlaunch.shim.control_client import ControlClient, ShimStopping, ShimUnreachable
+
+    try:
+        return ControlClient(state).status()
+    except (ShimStopping, ShimUnreachable):
+        return None
 
 
 def real_world(talk: Talk, *, offline: bool = False) -> World:

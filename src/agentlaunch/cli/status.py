@@ -11,6 +11,7 @@ from agentlaunch.cli.launch import JsonFlag
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from agentlaunch.app.status import Running
     from agentlaunch.core.engine import EngineStatus
     from agentlaunch.shim.protocol import ShimStatus
 
@@ -19,24 +20,28 @@ SHORTEST_FILE = 16
 
 
 def status(json: JsonFlag = False) -> None:
-    """Show the local server, the agents that use it and the models it runs."""
-    from agentlaunch.app.status import find_status
+    """Show the local servers, the agents that use them and the models they run."""
+    from agentlaunch.app.status import find_running
     from agentlaunch.app.world import real_world
     from agentlaunch.cli import render
     from agentlaunch.cli.canvas import stdout_columns
 
-    found = find_status(real_world(render.Terminal()))
+    found = find_running(real_world(render.Terminal()))
     if json:
         render.json_result("status", status_data(found))
     else:
         render.data(status_text(found, time(), stdout_columns()))
 
 
-def status_data(found: ShimStatus | None) -> dict[str, object]:
-    """The keys of `status --json`."""
-    if found is None:
+def status_data(found: Running) -> dict[str, object]:
+    """The keys of `status --json`: the shim behind launches with what it has, and under `serves` the same of each."""
+    return {**_server_data(found.shim), "serves": [_server_data(each) for each in found.serves]}
+
+
+def _server_data(server: ShimStatus | None) -> dict[str, object]:
+    if server is None:
         return {"shim": None, "sessions": [], "engines": []}
-    whole = asdict(found)
+    whole = asdict(server)
     sessions, engines = whole.pop("sessions"), whole.pop("engines")
     return {"shim": whole, "sessions": list(sessions), "engines": list(engines)}
 
@@ -50,14 +55,18 @@ def cut_middle(text: str, width: int) -> str:
     return f"{text[:head]}...{text[len(text) - tail :]}"[: max(width, 0)]
 
 
-def status_text(found: ShimStatus | None, now: float, columns: int | None = None) -> str:
-    """Up to three tables; `now` in Unix seconds. With `columns`, paths are cut so that lines fit, if they can."""
+def status_text(found: Running, now: float, columns: int | None = None) -> str:
+    """Up to two tables a server; `now` in Unix seconds. With `columns`, lines fit if they can, paths cut for it."""
+    servers = [] if found.shim is None else [_server_text("shim", found.shim, now, columns)]
+    servers += [_server_text("serve", each, now, columns) for each in found.serves]
+    return "\n\n".join(servers) or "nothing is running"
+
+
+def _server_text(name: str, found: ShimStatus, now: float, columns: int | None) -> str:
     from agentlaunch.cli.fitted_table import narrow_table
 
-    if found is None:
-        return "nothing is running"
     up = duration_text(now - found.started_at)
-    parts = [f"shim {found.url}, process {found.pid}, version {found.version}, up {up}"]
+    parts = [f"{name} {found.url}, process {found.pid}, version {found.version}, up {up}"]
     if found.sessions:
         rows = [
             (

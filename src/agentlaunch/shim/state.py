@@ -1,4 +1,4 @@
-"""The shim's state file and lock: how a command finds this user's shim, and when it must not believe what it reads."""
+"""State files and the shim's lock: how a command finds this user's servers, and when it must not believe a file."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from agentlaunch.shim.protocol import CONTROL_VERSION
 from agentlaunch.system.dirs import Dirs
 from agentlaunch.system.files import write_private
 from agentlaunch.system.locks import is_held
+from agentlaunch.system.process import ProcessId, is_alive
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,35 @@ def remove_state(dirs: Dirs) -> None:
     """
     with contextlib.suppress(OSError):
         dirs.shim_state.unlink()
+
+
+def find_serves(dirs: Dirs) -> tuple[ShimState, ...]:
+    """Each `agentlaunch serve` of this user that answers requests, the latest first.
+
+    The process decides, not the file: one that was killed has left its file, and another may have its pid by now.
+    """
+    found = [state for path in _serve_folder(dirs).glob("*.json") if (state := _read(path)) is not None]
+    running = [state for state in found if is_alive(ProcessId(state.pid, state.started))]
+    return tuple(sorted(running, key=lambda state: state.started, reverse=True))
+
+
+def write_serve(dirs: Dirs, state: ShimState) -> None:
+    """Publish the address of a `serve`, and remove what killed ones have left. Raises MachineError."""
+    running = {str(each.pid) for each in find_serves(dirs)}
+    for path in _serve_folder(dirs).glob("*.json"):
+        if path.stem not in running:
+            path.unlink(missing_ok=True)
+    write_private(_serve_folder(dirs) / f"{state.pid}.json", json.dumps(asdict(state)).encode())
+
+
+def remove_serve(dirs: Dirs, pid: int) -> None:
+    """Take the address of a `serve` back; harmless when there is none, or when the folder has become read-only."""
+    with contextlib.suppress(OSError):
+        (_serve_folder(dirs) / f"{pid}.json").unlink()
+
+
+def _serve_folder(dirs: Dirs) -> Path:
+    return dirs.state / "serves"
 
 
 def _read(path: Path) -> ShimState | None:
