@@ -369,18 +369,25 @@ def _same_arguments(request: ChatRequest) -> ChatRequest:
     return msgspec.structs.replace(request, messages=messages)
 
 
-@given(chat_requests())
+def _has_no_blanks(request: ChatRequest) -> bool:
+    """Blank text is left out, for the vendor refuses it: a test of its own says so."""
+    parts = [part for message in request.messages for part in message.parts]
+    inner = [kept for part in parts if isinstance(part, ToolResultPart) for kept in part.content]
+    return all(part.text.strip() for part in (*parts, *inner) if isinstance(part, (TextPart, RefusalPart)))
+
+
+@given(chat_requests().filter(_has_no_blanks))
 def test_what_the_wire_can_carry_comes_back_equal(request: ChatRequest) -> None:
     back = WIRE.decode_request(WIRE.encode_request(request))
     assert _same_arguments(back) == _same_arguments(representable(request))
 
 
-@given(chat_requests(custom_tools=False))
+@given(chat_requests(custom_tools=False).filter(_has_no_blanks))
 def test_arguments_of_functions_come_back_letter_for_letter(request: ChatRequest) -> None:
     assert WIRE.decode_request(WIRE.encode_request(request)) == representable(request)
 
 
-@given(chat_requests())
+@given(chat_requests().filter(_has_no_blanks))
 def test_what_was_decoded_once_is_stable(request: ChatRequest) -> None:
     once = WIRE.decode_request(WIRE.encode_request(request))
     assert WIRE.decode_request(WIRE.encode_request(once)) == once
