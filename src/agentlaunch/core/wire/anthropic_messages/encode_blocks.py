@@ -47,17 +47,22 @@ def mark(cache_hint: bool) -> CacheControl | None:
 
 
 def blocks_of(parts: Iterable[Part]) -> list[Block]:
-    """The blocks for one message. Text that is empty or blank is left out: the vendor refuses it (B003)."""
+    """The blocks for one message. Empty text is left out (B003)."""
     return [block for part in parts for block in _blocks(part)]
+
+
+def sent_blocks_of(parts: Iterable[Part]) -> list[Block]:
+    """The blocks for one message of a request. Blank text is left out, too: the vendor refuses it."""
+    return blocks_of(part for part in parts if not isinstance(part, (TextPart, RefusalPart)) or part.text.strip())
 
 
 def _blocks(part: Part) -> Iterator[Block]:
     match part:
         case TextPart():
-            if part.text.strip():
+            if part.text:
                 yield TextBlock(part.text, mark(part.cache_hint))
         case RefusalPart():
-            if part.text.strip():
+            if part.text:
                 yield TextBlock(part.text)
         case ImagePart():
             yield _image(part)

@@ -21,7 +21,7 @@ from agentlaunch.core.ir import (
     ToolChoice,
 )
 from agentlaunch.core.wire.anthropic_messages.calls import FREE_TEXT_SCHEMA, wire_name
-from agentlaunch.core.wire.anthropic_messages.encode_blocks import blocks_of, mark
+from agentlaunch.core.wire.anthropic_messages.encode_blocks import mark, sent_blocks_of
 from agentlaunch.core.wire.anthropic_messages.types import (
     Block,
     MessagesRequest,
@@ -74,7 +74,7 @@ def _leading_system(messages: tuple[Message, ...]) -> int:
 
 
 def _system(messages: tuple[Message, ...]) -> list[TextBlock]:
-    blocks = (block for message in messages for block in blocks_of(message.parts))
+    blocks = (block for message in messages for block in sent_blocks_of(message.parts))
     return [block for block in blocks if isinstance(block, TextBlock)]
 
 
@@ -86,7 +86,7 @@ def _turns(messages: tuple[Message, ...]) -> list[WireMessage]:
     turns: list[WireMessage] = []
     previous: Role | None = None
     for message in messages:
-        blocks = blocks_of(message.parts)
+        blocks = sent_blocks_of(message.parts)
         if not blocks:
             continue
         if previous is Role.TOOL and message.role in (Role.TOOL, Role.USER):
