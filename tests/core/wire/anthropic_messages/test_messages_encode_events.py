@@ -342,6 +342,7 @@ def test_an_answer_that_is_not_streamed_is_one_message() -> None:
             ThinkingPart("", encrypted="E"),
             TextPart("a"),
             TextPart(""),
+            RefusalPart(""),
             RefusalPart("no"),
             ToolCallPart("t1", "A", '{"a": 1}'),
         ),
