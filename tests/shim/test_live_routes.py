@@ -28,12 +28,17 @@ CONTROL = "control-secret"
 LIVE, PAGE, METRICS = f"{CONTROL_PREFIX}/live", f"{CONTROL_PREFIX}/page", "/metrics"
 
 
-def asked(work: Callable[[httpx.AsyncClient, TestedTraffic], Awaitable[None]], control_token: str = CONTROL) -> None:
+def asked(
+    work: Callable[[httpx.AsyncClient, TestedTraffic], Awaitable[None]],
+    control_token: str = CONTROL,
+    *,
+    takes_sessions: bool = False,
+) -> None:
     async def run() -> None:
         tested = TestedTraffic()
         sessions = OneSession(make_session())
         activities = EngineActivities(tested.clock.monotonic)
-        live = LiveRoutes(tested.traffic, activities, sessions, control_token)
+        live = LiveRoutes(tested.traffic, activities, sessions, control_token, takes_sessions=takes_sessions)
         upstream = UpstreamClient()
         app = build_application(sessions, upstream, extra_routes=live.routes())
         transport = httpx.ASGITransport(app)
@@ -50,32 +55,38 @@ def bearer(token: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("path", "control", "token", "status"),
+    ("path", "control", "takes_sessions", "token", "status"),
     [
-        (LIVE, CONTROL, CONTROL, 200),
-        (LIVE, CONTROL, live_token(CONTROL), 200),
-        (LIVE, CONTROL, TOKEN, 401),
-        (LIVE, CONTROL, "", 401),
-        (LIVE, CONTROL, "wrong", 401),
-        (LIVE, "", TOKEN, 200),
-        (LIVE, "", "", 401),
-        (LIVE, "", live_token(""), 401),
-        (METRICS, CONTROL, CONTROL, 200),
-        (METRICS, CONTROL, live_token(CONTROL), 200),
-        (METRICS, CONTROL, TOKEN, 200),
-        (METRICS, CONTROL, "wrong", 401),
-        (METRICS, "", TOKEN, 200),
-        (METRICS, "", "", 401),
+        (LIVE, CONTROL, False, CONTROL, 200),
+        (LIVE, CONTROL, False, live_token(CONTROL), 200),
+        (LIVE, CONTROL, False, TOKEN, 401),
+        (LIVE, CONTROL, False, "", 401),
+        (LIVE, CONTROL, False, "wrong", 401),
+        (LIVE, CONTROL, True, TOKEN, 200),
+        (LIVE, CONTROL, True, CONTROL, 200),
+        (LIVE, CONTROL, True, "wrong", 401),
+        (LIVE, "", True, TOKEN, 200),
+        (LIVE, "", True, "", 401),
+        (LIVE, "", True, live_token(""), 401),
+        (LIVE, "", False, TOKEN, 401),
+        (METRICS, CONTROL, False, CONTROL, 200),
+        (METRICS, CONTROL, False, live_token(CONTROL), 200),
+        (METRICS, CONTROL, False, TOKEN, 200),
+        (METRICS, CONTROL, False, "wrong", 401),
+        (METRICS, "", True, TOKEN, 200),
+        (METRICS, "", True, "", 401),
     ],
 )
-def test_each_route_opens_for_its_tokens_alone(path: str, control: str, token: str, status: int) -> None:
+def test_each_route_opens_for_its_tokens_alone(
+    path: str, control: str, token: str, status: int, *, takes_sessions: bool
+) -> None:
     async def work(client: httpx.AsyncClient, tested: TestedTraffic) -> None:
         answer = await client.get(path, headers=bearer(token))
         assert answer.status_code == status
         if status == 401:
             assert answer.json()["errors"][0]["hint"] == "agentlaunch top --web"
 
-    asked(work, control)
+    asked(work, control, takes_sessions=takes_sessions)
 
 
 def test_the_live_token_is_not_the_control_token_and_tells_nothing_of_it() -> None:

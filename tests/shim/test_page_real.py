@@ -77,7 +77,7 @@ class Shown:
 def shown() -> Iterator[Shown]:
     tested, activities = TestedTraffic(), ScriptedActivities()
     sessions, upstream = OneSession(make_session()), UpstreamClient()
-    live = LiveRoutes(tested.traffic, activities, sessions, CONTROL)  # type: ignore[arg-type]
+    live = LiveRoutes(tested.traffic, activities, sessions, CONTROL, takes_sessions=False)  # type: ignore[arg-type]
     app = build_application(sessions, upstream, extra_routes=live.routes())
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1))

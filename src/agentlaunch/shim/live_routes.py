@@ -37,24 +37,33 @@ _INLINE = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
 
 
 class LiveRoutes:
-    """Each asks for the live token or the control token; where there is no control token (`serve`), for a session's.
+    """Each asks for the live token or the control token; `takes_sessions` (`serve`): or a session's.
 
     /metrics takes a session's everywhere. The page itself holds nothing and needs no token: its script brings the token
     from the address's fragment, which browsers never send, in a header.
     """
 
     def __init__(
-        self, traffic: Traffic, activities: EngineActivities, sessions: SessionLookup, control_token: str
+        self,
+        traffic: Traffic,
+        activities: EngineActivities,
+        sessions: SessionLookup,
+        control_token: str,
+        *,
+        takes_sessions: bool,
     ) -> None:
         self._traffic = traffic
         self._activities = activities
         self._sessions = sessions
+        self._takes_sessions = takes_sessions
         self._tokens = [control_token, live_token(control_token)] if control_token else []
 
     def routes(self) -> list[Route]:
         """To be mounted beside the agents' routes."""
         return [
-            Route(f"{CONTROL_PREFIX}/live", self._guard(self._live, takes_sessions=not self._tokens), methods=["GET"]),
+            Route(
+                f"{CONTROL_PREFIX}/live", self._guard(self._live, takes_sessions=self._takes_sessions), methods=["GET"]
+            ),
             Route("/metrics", self._guard(self._metrics, takes_sessions=True), methods=["GET"]),
             Route(f"{CONTROL_PREFIX}/page", _page, methods=["GET"]),
         ]

@@ -170,7 +170,13 @@ class _ShimServer:
             self._prewarm.begin,
         )
         self._activities = EngineActivities(monotonic)
-        live = LiveRoutes(self._traffic, self._activities, self._table, config.control_token)
+        live = LiveRoutes(
+            self._traffic,
+            self._activities,
+            self._table,
+            config.control_token,
+            takes_sessions=config.preset is not None,  # its one session is its user's
+        )
         routes = [*(self._control.routes() if config.control_token else []), *live.routes()]
         self._server = _Server(
             uvicorn.Config(
