@@ -21,9 +21,9 @@ from agentlaunch.app.bench import Benched, Gauges, bench, choose_bench
 from agentlaunch.app.bench_engine import BenchBounds
 from agentlaunch.app.bench_server import Asked, ChatAsker, ServerBench
 from agentlaunch.app.bench_store import read_measurements
+from agentlaunch.app.fingerprint import fingerprint
 from agentlaunch.app.fit import FitOrder, fit
 from agentlaunch.app.orders import LaunchFlags, ModelFlags
-from agentlaunch.app.verify_store import fingerprint
 from agentlaunch.cli.bench_view import bench_data, bench_text
 from agentlaunch.core.bench import DepthFigures, code_lines
 from agentlaunch.core.engine import EngineSpec

@@ -11,18 +11,12 @@ import pytest
 
 from agentlaunch.agents.base import PromptTokens
 from agentlaunch.agents.locate import LocatedAgent
+from agentlaunch.app.choose_order import choose_launch
 from agentlaunch.app.handed import Handed, link_folders, read_handed
+from agentlaunch.app.last_launch import read_record, write_record
 from agentlaunch.app.launch import Prepared, notes, rehearse, run
 from agentlaunch.app.models import ModelTarget
-from agentlaunch.app.orders import (
-    LaunchFlags,
-    LaunchOrder,
-    ModelFlags,
-    ModelOrder,
-    choose_launch,
-    read_record,
-    write_record,
-)
+from agentlaunch.app.orders import LaunchFlags, LaunchOrder, ModelFlags, ModelOrder
 from agentlaunch.core.engine import EngineSpec
 from agentlaunch.core.launch_plan import AgentContext, LaunchPlan, OverlayLink
 from agentlaunch.core.mcp import StdioServer

@@ -11,10 +11,11 @@ import pytest
 
 from agentlaunch.agents.base import PromptTokens
 from agentlaunch.agents.locate import LocatedAgent
+from agentlaunch.app.last_launch import read_record
 from agentlaunch.app.launch import Prepared, banner, prepare, rehearse, run
 from agentlaunch.app.limits import max_output_for
 from agentlaunch.app.models import ModelTarget
-from agentlaunch.app.orders import LaunchOrder, ModelOrder, read_record
+from agentlaunch.app.orders import LaunchOrder, ModelOrder
 from agentlaunch.core.endpoint import Endpoint
 from agentlaunch.core.engine import EngineSpec
 from agentlaunch.core.launch_plan import AgentContext, LaunchPlan, OverlayFile

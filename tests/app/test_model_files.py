@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agentlaunch.app.models import find_model_file, means_file, repository_hint, resolve_model
+from agentlaunch.app.model_names import find_model_file, means_file, repository_hint
+from agentlaunch.app.models import resolve_model
 from agentlaunch.app.orders import ModelOrder
 from agentlaunch.app.upstream_store import StoredUpstream, write_upstream
 from agentlaunch.app.window import Terms

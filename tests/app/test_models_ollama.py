@@ -15,9 +15,11 @@ import anthropic
 import pytest
 from tests.doubles.ollama_server import GIB, Model, OllamaDouble
 
+from agentlaunch.app.last_launch import read_record, write_record
+from agentlaunch.app.limits import DEFAULT_CONTEXT_TOKENS
 from agentlaunch.app.models import ModelTarget, resolve_model
-from agentlaunch.app.orders import LaunchOrder, ModelOrder, read_record, write_record
-from agentlaunch.app.window import DEFAULT_CONTEXT_TOKENS, Terms
+from agentlaunch.app.orders import LaunchOrder, ModelOrder
+from agentlaunch.app.window import Terms
 from agentlaunch.core.engine import EngineSpec, EngineStatus
 from agentlaunch.core.scripted_gguf import Script
 from agentlaunch.errors import UserError

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from tests.doubles.model_servers import documented
 
-from agentlaunch.app.orders import LaunchOrder, ModelOrder, write_record
+from agentlaunch.app.last_launch import write_record
+from agentlaunch.app.orders import LaunchOrder, ModelOrder
 from agentlaunch.app.picker import AgentChoice, ModelChoice, agent_choices, model_choices
 from agentlaunch.app.upstream_store import NoKey, StoredUpstream, write_upstream
 from agentlaunch.app.weights_use import note_use

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agentlaunch.app.choose_order import choose_launch
 from agentlaunch.app.knowledge import load_catalog, load_knowledge
+from agentlaunch.app.last_launch import write_record
 from agentlaunch.app.local_models import LocalModel, find_local_models
 from agentlaunch.app.models import resolve_model
-from agentlaunch.app.orders import LaunchFlags, LaunchOrder, ModelFlags, ModelOrder, choose_launch, write_record
+from agentlaunch.app.orders import LaunchFlags, LaunchOrder, ModelFlags, ModelOrder
 from agentlaunch.app.prompts import demand_of
 from agentlaunch.app.window import Terms
 from agentlaunch.core.fit.choice import recommend

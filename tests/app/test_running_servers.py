@@ -11,13 +11,15 @@ import pytest
 from tests.doubles.model_servers import LM_STUDIO_V1, ModelServerDouble, documented
 
 from agentlaunch.app.check import CheckOrder, check
+from agentlaunch.app.choose_order import choose_launch
 from agentlaunch.app.inventory import find_runtimes
 from agentlaunch.app.launch import banner, prepare
+from agentlaunch.app.limits import DEFAULT_CONTEXT_TOKENS
 from agentlaunch.app.models import ModelTarget, resolve_model
-from agentlaunch.app.orders import LaunchFlags, LaunchOrder, ModelFlags, ModelOrder, choose_launch
+from agentlaunch.app.orders import LaunchFlags, LaunchOrder, ModelFlags, ModelOrder
 from agentlaunch.app.running_servers import places
 from agentlaunch.app.weights_list import list_models
-from agentlaunch.app.window import DEFAULT_CONTEXT_TOKENS, Terms
+from agentlaunch.app.window import Terms
 from agentlaunch.cli.canvas import Canvas
 from agentlaunch.cli.check_view import check_data, check_text
 from agentlaunch.cli.models_view import list_text

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 from tests.app.conftest import MakeWorld
 
+from agentlaunch.app.choose_order import choose_launch
 from agentlaunch.app.models import ModelTarget, resolve_model
-from agentlaunch.app.orders import LaunchFlags, ModelFlags, ModelOrder, choose_launch
+from agentlaunch.app.orders import LaunchFlags, ModelFlags, ModelOrder
 from agentlaunch.app.upstream_facts import facts_path, read_facts, write_facts
 from agentlaunch.app.upstream_store import KeyVariable, StoredUpstream, write_upstream
 from agentlaunch.app.upstreams import consent, endpoint_named, known_upstreams, names_upstream, ordered_endpoint

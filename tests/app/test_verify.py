@@ -13,11 +13,12 @@ import pytest
 from tests.app.conftest import GIB, WORKSTATION, MakeWorld
 
 from agentlaunch.app.check import CheckOrder, check
+from agentlaunch.app.fingerprint import fingerprint
 from agentlaunch.app.orders import ModelFlags
 from agentlaunch.app.shim_ensure import stop_shim
-from agentlaunch.app.verify import Verified, VerifyFlags, choose_verify, verify
+from agentlaunch.app.verify import VerifyFlags, choose_verify, verify
 from agentlaunch.app.verify_asking import AskedCase, Bounds
-from agentlaunch.app.verify_store import VerifiedScore, fingerprint, keep, record_path, verified_score
+from agentlaunch.app.verify_store import Verified, VerifiedScore, keep, record_path, verified_score
 from agentlaunch.app.world import UserShims, World
 from agentlaunch.cli.canvas import Canvas
 from agentlaunch.cli.check_view import check_data, check_text

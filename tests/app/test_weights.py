@@ -13,7 +13,8 @@ from tests.doubles.ollama_server import OllamaDouble
 
 from agentlaunch.app.models import ModelTarget, resolve_model
 from agentlaunch.app.orders import ModelOrder
-from agentlaunch.app.weights import Pulled, PullOrder, find_reference, pull
+from agentlaunch.app.weights import Pulled, PullOrder, pull
+from agentlaunch.app.weights_list import find_reference
 from agentlaunch.app.window import Terms
 from agentlaunch.core.engine import EngineSpec
 from agentlaunch.core.hardware import Cpu, HardwareReport, Memory

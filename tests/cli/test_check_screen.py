@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from agentlaunch.app.check import Checked, CheckOrder, check
-from agentlaunch.app.machine import MachineFlags
+from agentlaunch.app.machine_flags import MachineFlags
 from agentlaunch.app.world import real_world
 from agentlaunch.cli import canvas, render
 from agentlaunch.cli.canvas import Canvas, stdout_canvas

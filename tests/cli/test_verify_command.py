@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from agentlaunch.app.verify import Verified
 from agentlaunch.app.verify_asking import AskedCase
-from agentlaunch.app.verify_store import VerifiedScore
+from agentlaunch.app.verify_store import Verified, VerifiedScore
 from agentlaunch.cli.canvas import Canvas
 from agentlaunch.cli.verify_view import verified_text, verify_data, verify_text
 from agentlaunch.core.verify.score import CaseResult, Outcome, score_of

@@ -14,8 +14,9 @@ from agentlaunch.app.bench_engine import BenchBounds, EngineBench
 from agentlaunch.app.bench_server import ChatAsker, OllamaAsker, ServerBench, ollama_facts
 from agentlaunch.app.bench_store import keep
 from agentlaunch.app.bench_subject import OLLAMA, Subject, find_subject
+from agentlaunch.app.choose_order import choose_model, settings_for
 from agentlaunch.app.models import resolve_model
-from agentlaunch.app.orders import LaunchFlags, ModelFlags, ModelOrder, choose_model, settings_for
+from agentlaunch.app.orders import LaunchFlags, ModelFlags, ModelOrder
 from agentlaunch.app.prompts import DEFAULT_AGENT
 from agentlaunch.app.status import loaded_engines
 from agentlaunch.app.window import Terms
@@ -176,7 +177,8 @@ def _measurement(subject: Subject, load: float, figures: tuple[DepthFigures, ...
 def _estimates(subject: Subject, figures: tuple[DepthFigures, ...], world: World) -> tuple[Speed, ...]:
     """What fit says of each depth; nothing where it knows no such model."""
     from agentlaunch.app.knowledge import load_knowledge
-    from agentlaunch.app.machine import THIS_MACHINE, look_at
+    from agentlaunch.app.machine import look_at
+    from agentlaunch.app.machine_flags import THIS_MACHINE
     from agentlaunch.core.fit.choice import Wanted, fit_model
     from agentlaunch.core.fit.estimate import Demand
 

@@ -7,6 +7,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agentlaunch.app.fingerprint import fingerprint
 from agentlaunch.system.files import write_private
 
 if TYPE_CHECKING:
@@ -78,8 +79,6 @@ def recommended_with_measured(found: Recommendation, demand: Demand, dirs: Dirs)
 
 
 def _fingerprint(path: Path) -> str:
-    from agentlaunch.app.verify_store import fingerprint
-
     with contextlib.suppress(OSError):
         return fingerprint(path)
     return "unreadable"

@@ -45,7 +45,7 @@ class Subject:
         """The model for an estimate: that of the file, else the catalogue's with this quantisation alone."""
         from msgspec.structs import replace
 
-        from agentlaunch.app.fit import model_of_file
+        from agentlaunch.app.local_models import model_of_file
 
         if self.path is not None:
             return model_of_file(self.path)
@@ -66,8 +66,8 @@ def find_subject(order: ModelOrder, target: ModelTarget, world: World) -> Subjec
 
 
 def _of_file(order: ModelOrder, name: str, spec: EngineSpec) -> Subject:
-    from agentlaunch.app.fit import model_of_file
-    from agentlaunch.app.verify_store import fingerprint
+    from agentlaunch.app.fingerprint import fingerprint
+    from agentlaunch.app.local_models import model_of_file
 
     path = Path(spec.model_path)
     return Subject(
@@ -93,8 +93,8 @@ def _catalogued(name: str) -> tuple[str, ...]:
 
 def _of_ollama(order: ModelOrder, spec: EngineSpec, world: World) -> Subject:
     """The quantisation of one whose file cannot be read is asked for when it is loaded."""
-    from agentlaunch.app.fit import model_of_file
-    from agentlaunch.app.verify_store import fingerprint
+    from agentlaunch.app.fingerprint import fingerprint
+    from agentlaunch.app.local_models import model_of_file
     from agentlaunch.runtimes.ollama_address import given_address
     from agentlaunch.runtimes.ollama_files import find_weights
     from agentlaunch.runtimes.ollama_models import is_cloud

@@ -10,7 +10,8 @@ from agentlaunch.app.bench_store import recommended_with_measured
 from agentlaunch.app.inventory import FoundRuntime, InstalledAgent, find_agents, find_runtimes
 from agentlaunch.app.knowledge import load_knowledge
 from agentlaunch.app.local_models import find_local_models
-from agentlaunch.app.machine import THIS_MACHINE, MachineFlags, look_at
+from agentlaunch.app.machine import look_at
+from agentlaunch.app.machine_flags import THIS_MACHINE, MachineFlags
 from agentlaunch.app.prompts import DEFAULT_AGENT, demand_of
 from agentlaunch.app.verify_store import verified_score
 

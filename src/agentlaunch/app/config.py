@@ -16,9 +16,11 @@ from agentlaunch.agents.configuration import (
     Configuration,
     load_configuration,
 )
+from agentlaunch.app.choose_order import choose_model, settings_for
 from agentlaunch.app.limits import LEAN_BELOW_TOKENS, max_output_for
-from agentlaunch.app.models import ModelTarget, find_model_file, means_file, resolve_model
-from agentlaunch.app.orders import LaunchFlags, ModelFlags, ModelOrder, choose_model, settings_for
+from agentlaunch.app.model_names import find_model_file, means_file
+from agentlaunch.app.models import ModelTarget, resolve_model
+from agentlaunch.app.orders import LaunchFlags, ModelFlags, ModelOrder
 from agentlaunch.app.standing import (
     Standing,
     choose_port,

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from agentlaunch.app.bench_store import with_measured
 from agentlaunch.app.knowledge import load_knowledge
-from agentlaunch.app.machine import THIS_MACHINE, MachineFlags, look_at
+from agentlaunch.app.local_models import model_of_file
+from agentlaunch.app.machine import look_at
+from agentlaunch.app.machine_flags import THIS_MACHINE, MachineFlags
 from agentlaunch.app.prompts import DEFAULT_AGENT, demand_of
 from agentlaunch.core.settings import resolve_settings
 from agentlaunch.core.weight_names import HubReference, WeightSet, parse_reference, same_quant, weight_sets
@@ -126,7 +128,7 @@ def _of_repository(
     A file of it that is here tells all; else the catalogue its architecture, or the header of one file, which is read
     there. Raises what `weights.hugging_face.list_repository` does, UserError `no-weights`, `quant-option`.
     """
-    from agentlaunch.app.weights import find_reference
+    from agentlaunch.app.weights_list import find_reference
     from agentlaunch.weights.hub_settings import read_hub_settings
     from agentlaunch.weights.hugging_face import list_repository
 
@@ -174,7 +176,7 @@ def _published(listing: RepositoryListing, known: Model | None, settings: HubSet
 
 def _named_file(name: str, world: World) -> Path | None:
     """The file that a path or `demo` means; None for another name. Raises MachineError `demo-missing`."""
-    from agentlaunch.app.models import DEMO, find_model_file, means_file
+    from agentlaunch.app.model_names import DEMO, find_model_file, means_file
     from agentlaunch.runtimes.demo_model import find_demo_model
 
     if name == DEMO:
@@ -195,18 +197,9 @@ def find_in_catalog(name: str, catalog: Catalog) -> tuple[Model, str | None]:
         return found.model, found.quant
     if isinstance(found, Match):
         raise UserError("unknown-model", f"the size of `{found.model.id}` is not known", "name a .gguf file of it")
-    from agentlaunch.app.models import repository_hint
+    from agentlaunch.app.model_names import repository_hint
 
     near = f"nearest: {', '.join(found.nearest)}" if found.nearest else ""
     others = "all known ones: agentlaunch models search; a file: agentlaunch fit PATH.gguf"
     hint = "; ".join(part for part in (near, repository_hint(name), others) if part)
     raise UserError("unknown-model", f"unknown model `{name}`", hint)
-
-
-def model_of_file(path: Path) -> Model:
-    """The model in a file, sized from its header. Raises what check_model raises."""
-    from agentlaunch.core.fit.from_gguf import model_from_gguf
-    from agentlaunch.runtimes.model_file import check_model
-
-    facts = check_model(path, 1)
-    return model_from_gguf(facts.header, facts.file_bytes, path.stem)

@@ -13,11 +13,13 @@ from typing import NoReturn
 from agentlaunch.agents.base import TINY_WINDOW_BELOW_TOKENS, Agent
 from agentlaunch.agents.locate import LocatedAgent
 from agentlaunch.app.agents import find_agent, find_or_install
+from agentlaunch.app.choose_order import settings_for
 from agentlaunch.app.handed import NOTHING_HANDED, Handed, link_folders, read_handed
 from agentlaunch.app.key_variables import key_variables
+from agentlaunch.app.last_launch import write_record
 from agentlaunch.app.limits import LEAN_BELOW_TOKENS, max_output_for
 from agentlaunch.app.models import ModelTarget, resolve_model
-from agentlaunch.app.orders import LaunchFlags, LaunchOrder, ModelFlags, settings_for, write_record
+from agentlaunch.app.orders import LaunchFlags, LaunchOrder, ModelFlags
 from agentlaunch.app.session_routing import Routing, choose_routing
 from agentlaunch.app.talk import Silence
 from agentlaunch.app.weights_use import note_use

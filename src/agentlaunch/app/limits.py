@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+DEFAULT_CONTEXT_TOKENS = 32_768
+"""The window where nothing can be computed: enough for a coding agent's 8k to 12k of prompt (facts/agents.md 2)."""
 LEAN_BELOW_TOKENS = 24_000
 """Below this window an agent's full prompt (8k to 12k tokens, facts/agents.md 2) leaves too little room to work."""
 

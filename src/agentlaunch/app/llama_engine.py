@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from agentlaunch.app.world import World
     from agentlaunch.runtimes.llama_builds import Wanted
 
-LLAMA_RUNTIMES = ("llamacpp", "llama-server", "embedded")
-"""What `--runtime` may say of llama.cpp; the first means the better of the other two."""
-
 _STEP_TOKENS = 4096
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from agentlaunch.weights.found import find_holdings, weight_places
 
 if TYPE_CHECKING:
-    from agentlaunch.core.catalog import Catalog
+    from agentlaunch.core.catalog import Catalog, Model
     from agentlaunch.system.dirs import Dirs
 
 
@@ -44,3 +44,12 @@ def model_of_name(name: str, catalog: Catalog) -> str:
     model = catalog.names.get(spelled, "")
     is_vague = bool(model) and spelled in catalog.models[model].aliases  # `qwen3.gguf` may be any of its sizes
     return "" if is_vague else model
+
+
+def model_of_file(path: Path) -> Model:
+    """The model in a file, sized from its header. Raises what check_model raises."""
+    from agentlaunch.core.fit.from_gguf import model_from_gguf
+    from agentlaunch.runtimes.model_file import check_model
+
+    facts = check_model(path, 1)
+    return model_from_gguf(facts.header, facts.file_bytes, path.stem)

@@ -3,32 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from agentlaunch.app.machine_flags import MachineFlags
     from agentlaunch.core.hardware import HardwareReport
-
-
-@dataclass(frozen=True)
-class MachineFlags:
-    """The options that describe another machine; None and empty are those that were not given. GB are 2**30 bytes."""
-
-    gpu: tuple[str, ...] = ()
-    vram_gb: float | None = None
-    ram_gb: float | None = None
-    cores: int | None = None
-    os: str | None = None
-    simulate: str | None = None
-
-    @property
-    def are_given(self) -> bool:
-        """Whether another machine is meant."""
-        return self != THIS_MACHINE
-
-
-THIS_MACHINE = MachineFlags()
 
 
 def look_at(flags: MachineFlags, folder: Path, look: Callable[[], HardwareReport]) -> HardwareReport:

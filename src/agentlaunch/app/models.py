@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -10,7 +9,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agentlaunch.app.limits import DEFAULT_CONTEXT_TOKENS
 from agentlaunch.app.llama_engine import llama_engine
+from agentlaunch.app.model_names import DEMO, find_model_file, means_file, repository_hint
 from agentlaunch.app.offline import require_network
 from agentlaunch.app.ollama_models import RUNTIME as OLLAMA
 from agentlaunch.app.ollama_models import find_tag, ollama_model
@@ -18,7 +19,7 @@ from agentlaunch.app.orders import ModelOrder
 from agentlaunch.app.running_servers import Served, find_loaded, served, served_model, short_name
 from agentlaunch.app.talk import agrees
 from agentlaunch.app.upstreams import known_upstreams, names_upstream, ordered_endpoint
-from agentlaunch.app.window import DEFAULT_CONTEXT_TOKENS, Terms, choose_window
+from agentlaunch.app.window import Terms, choose_window
 from agentlaunch.app.world import World
 from agentlaunch.core.endpoint import Endpoint
 from agentlaunch.core.engine import EngineSpec
@@ -29,10 +30,6 @@ from agentlaunch.probes.servers import SERVERS
 if TYPE_CHECKING:
     from agentlaunch.app.weights import PullOrder
     from agentlaunch.core.catalog import Model
-
-DEMO = "demo"
-
-_BEGINS_PATH = ("/", "./", "../", "~")
 
 _FOLDER_LOOK = 2000
 """Directory entries looked at for a suggestion; a folder with more is not searched for a typing mistake."""
@@ -114,24 +111,6 @@ def _refuse_quant(order: ModelOrder, why: str) -> None:
         raise UserError("quant-option", what, f"leave --quant {order.quant} away")
 
 
-def means_file(name: str, folder: Path) -> bool:
-    """Whether a name means a file: it says so, or one is there. `OWNER/REPO` and `UPSTREAM/MODEL` say nothing such."""
-    if name.lower().endswith(".gguf") or name.startswith(_BEGINS_PATH) or "\\" in name:
-        return True
-    is_path = "/" in name and not name.startswith("hf:")
-    return is_path and os.path.exists(folder / name)  # noqa: PTH110 - Path.exists raises where it may not look
-
-
-def find_model_file(name: str, folder: Path) -> Path:
-    """The file that `name` means, absolute, whether it exists or not. Raises UserError `model-not-found`."""
-    try:
-        return (folder / Path(name).expanduser()).absolute()
-    except RuntimeError as error:  # `~name` of a user who is not known here
-        raise UserError(
-            "model-not-found", f"`{name}` names the home of nobody here", "write the path out: --model /PATH/MODEL.gguf"
-        ) from error
-
-
 def _resolve_known(order: ModelOrder, terms: Terms, world: World) -> ModelTarget:
     """A model of the catalogue that is on this machine: its file, else what Ollama has of it.
 
@@ -163,7 +142,8 @@ def _resolve_known(order: ModelOrder, terms: Terms, world: World) -> ModelTarget
 
 def _resolve_reference(reference: HubReference, order: ModelOrder, terms: Terms, world: World) -> ModelTarget:
     """A repository's model: some program's file, else Ollama's, which calls it `hf.co/OWNER/REPO`, else fetched."""
-    from agentlaunch.app.weights import PullOrder, find_reference
+    from agentlaunch.app.weights import PullOrder
+    from agentlaunch.app.weights_list import find_reference
 
     reference = replace(reference, quant=_one_quant(order, reference.quant))
     holding = find_reference(reference, world)
@@ -230,7 +210,8 @@ def _ollama_target(tag: str, order: ModelOrder, terms: Terms, world: World) -> M
 def _best_quant(model: Model, world: World, agent: str) -> str:
     """The quantisation to get for this machine."""
     from agentlaunch.app.knowledge import load_knowledge
-    from agentlaunch.app.machine import THIS_MACHINE, look_at
+    from agentlaunch.app.machine import look_at
+    from agentlaunch.app.machine_flags import THIS_MACHINE
     from agentlaunch.app.prompts import demand_of
     from agentlaunch.core.fit.choice import fit_model
 
@@ -282,17 +263,6 @@ def _unknown(name: str, world: World, nearest: Sequence[str]) -> UserError:
     others = "known: `demo`, a .gguf file, what `agentlaunch models search` lists, any name behind --upstream KIND=URL"
     said = (instead, close, repository_hint(name), others, _suggest(name, world.folder))
     return UserError("unknown-model", f"unknown model `{name}`", "; ".join(part for part in said if part))
-
-
-def repository_hint(name: str) -> str:
-    """What `OWNER/REPO` lacks to name a repository, what `hf:` lacks, and how `UPSTREAM/MODEL` comes to be known."""
-    if name.lower().startswith("hf:"):
-        return "a repository is written hf:OWNER/REPO[:QUANT]"
-    head, slash, rest = name.partition("/")
-    if not (slash and head and rest):
-        return ""
-    add = f"agentlaunch upstream add {head} --kind KIND"
-    return f"a repository of Hugging Face: hf:{name}; an upstream called `{head}`: {add}"
 
 
 def _suggest(name: str, folder: Path) -> str:

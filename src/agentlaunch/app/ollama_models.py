@@ -83,7 +83,8 @@ def _parallel_note(world: World, address: OllamaAddress) -> tuple[str, ...]:
 
 
 def _window(tag: str, order: ModelOrder, terms: Terms, world: World, address: OllamaAddress) -> Window:
-    from agentlaunch.app.window import DEFAULT_CONTEXT_TOKENS, Window, choose_window
+    from agentlaunch.app.limits import DEFAULT_CONTEXT_TOKENS
+    from agentlaunch.app.window import Window, choose_window
     from agentlaunch.runtimes.model_file import check_model
     from agentlaunch.runtimes.ollama_files import find_weights
 

@@ -40,7 +40,7 @@ class ModelChoice:
 def agent_choices(world: World) -> tuple[AgentChoice, ...]:
     """Every agent: the last one launched, then the other installed ones, then the rest. None is started."""
     from agentlaunch.app.inventory import find_agents
-    from agentlaunch.app.orders import read_record
+    from agentlaunch.app.last_launch import read_record
 
     installed = {agent.name: agent for agent in find_agents(world.environment, world.dirs)}
     last = read_record(world.dirs)
@@ -128,7 +128,8 @@ class _Advice:
 def _advised(world: World, agent: str, here: set[tuple[str, str]]) -> _Advice:
     """For a full launch; where nothing is usable, for a lean one."""
     from agentlaunch.app.knowledge import load_knowledge
-    from agentlaunch.app.machine import THIS_MACHINE, look_at
+    from agentlaunch.app.machine import look_at
+    from agentlaunch.app.machine_flags import THIS_MACHINE
     from agentlaunch.app.prompts import demand_of
     from agentlaunch.core.fit.choice import recommend
 

@@ -33,7 +33,8 @@ def recommend_model(world: World, agent: str, runtime: str = "", *, yes: bool = 
     `model-needed` that names it and how to get it.
     """
     from agentlaunch.app.knowledge import load_knowledge
-    from agentlaunch.app.machine import MachineFlags, look_at
+    from agentlaunch.app.machine import look_at
+    from agentlaunch.app.machine_flags import MachineFlags
     from agentlaunch.app.prompts import demand_of
     from agentlaunch.core.fit.choice import recommend
 

@@ -106,7 +106,7 @@ def served(server: RunningServer, model: ServedModel, order: ModelOrder, world: 
 
     Raises UserError `context-too-large`, since no launch reconfigures a server, and `server-option`.
     """
-    from agentlaunch.app.window import DEFAULT_CONTEXT_TOKENS
+    from agentlaunch.app.limits import DEFAULT_CONTEXT_TOKENS
     from agentlaunch.core.endpoint import Endpoint
 
     kind, loaded = server.kind, model.context_window
@@ -135,8 +135,7 @@ def served(server: RunningServer, model: ServedModel, order: ModelOrder, world: 
 
 def _window_notes(model: ServedModel, order: ModelOrder, kind: ServerKind) -> tuple[str, ...]:
     """What to know of a window that nobody has ordered: it is assumed, or small and how it grows (report B169)."""
-    from agentlaunch.app.limits import LEAN_BELOW_TOKENS
-    from agentlaunch.app.window import DEFAULT_CONTEXT_TOKENS
+    from agentlaunch.app.limits import DEFAULT_CONTEXT_TOKENS, LEAN_BELOW_TOKENS
 
     loaded = model.context_window
     if order.context is not None or (loaded is not None and loaded >= LEAN_BELOW_TOKENS):

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentlaunch import __version__
+from agentlaunch.app.choose_order import choose_model, settings_for
 from agentlaunch.app.knowledge import reference_prices
 from agentlaunch.app.limits import max_output_for
 from agentlaunch.app.models import resolve_model
-from agentlaunch.app.orders import LaunchFlags, ModelFlags, ModelOrder, choose_model, settings_for
+from agentlaunch.app.orders import LaunchFlags, ModelFlags, ModelOrder
 from agentlaunch.app.prompts import DEFAULT_AGENT
 from agentlaunch.app.session_routing import choose_routing
 from agentlaunch.app.standing import read_standing, standing_order, standing_token, token_path

@@ -12,7 +12,7 @@ from agentlaunch.core.hardware import Cpu, Gpu, HardwareReport, Memory, Operatin
 from agentlaunch.errors import UserError
 
 if TYPE_CHECKING:
-    from agentlaunch.app.machine import MachineFlags
+    from agentlaunch.app.machine_flags import MachineFlags
     from agentlaunch.core.gpus import GpuTable
 
 GIB = 1 << 30

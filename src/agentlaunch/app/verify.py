@@ -11,17 +11,19 @@ from pathlib import Path
 from time import monotonic, sleep, time
 from typing import TYPE_CHECKING
 
+from agentlaunch.app.choose_order import choose_model, settings_for
+from agentlaunch.app.fingerprint import fingerprint
 from agentlaunch.app.limits import max_output_for
 from agentlaunch.app.models import ModelTarget, resolve_model
-from agentlaunch.app.orders import LaunchFlags, ModelFlags, ModelOrder, choose_model, settings_for
+from agentlaunch.app.orders import LaunchFlags, ModelFlags, ModelOrder
 from agentlaunch.app.prompts import DEFAULT_AGENT
 from agentlaunch.app.session_routing import choose_routing
 from agentlaunch.app.verify_asking import GENERAL_WIRE, AskedCase, Bounds, ask_all
-from agentlaunch.app.verify_store import fingerprint, keep
+from agentlaunch.app.verify_store import Verified, keep
 from agentlaunch.app.window import Terms
 from agentlaunch.core.engine import EngineSpec
 from agentlaunch.core.verify.agent_tools import AGENTS_WITH_TOOLS
-from agentlaunch.core.verify.score import BATTERY_VERSION, CaseResult, Score, battery, score_of
+from agentlaunch.core.verify.score import BATTERY_VERSION, CaseResult, battery, score_of
 from agentlaunch.errors import AgentlaunchError, Bug, MachineError, UserError
 from agentlaunch.shim.protocol import OpenSession, SessionGrant
 from agentlaunch.system.dirs import usage_path
@@ -57,27 +59,6 @@ class VerifyOrder:
     model: ModelOrder
     flags: VerifyFlags
     bounds: Bounds = field(default_factory=Bounds)
-
-
-@dataclass(frozen=True)
-class Verified:
-    """What came out. `context_window` in tokens, `at` in Unix seconds; `record` is the file it is kept in, if it is."""
-
-    model: str
-    runtime: str
-    agent: str
-    context_window: int
-    fingerprint: str
-    battery: int
-    at: float
-    score: Score
-    asked: tuple[AskedCase, ...]
-    record: str = ""
-
-    @property
-    def results(self) -> tuple[CaseResult, ...]:
-        """The cases, in order."""
-        return tuple(asked.result for asked in self.asked)
 
 
 def choose_verify(flags: ModelFlags, own: VerifyFlags, bounds: Bounds, world: World) -> VerifyOrder:

@@ -12,12 +12,32 @@ from typing import TYPE_CHECKING
 from agentlaunch.system.files import write_private
 
 if TYPE_CHECKING:
-    from agentlaunch.app.verify import Verified
+    from agentlaunch.app.verify_asking import AskedCase
+    from agentlaunch.core.verify.score import CaseResult, Score
     from agentlaunch.system.dirs import Dirs
 
 RECORD_VERSION = 1
-_END_BYTES = 4 << 20
-"""Of each end of a file: a header names the model and every tensor, and reading 20 GB would take longer than asking."""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What came out. `context_window` in tokens, `at` in Unix seconds; `record` is the file it is kept in, if it is."""
+
+    model: str
+    runtime: str
+    agent: str
+    context_window: int
+    fingerprint: str
+    battery: int
+    at: float
+    score: Score
+    asked: tuple[AskedCase, ...]
+    record: str = ""
+
+    @property
+    def results(self) -> tuple[CaseResult, ...]:
+        """The cases, in order."""
+        return tuple(asked.result for asked in self.asked)
 
 
 @dataclass(frozen=True)
@@ -36,18 +56,6 @@ class VerifiedScore:
 def scores_dir(dirs: Dirs) -> Path:
     """Where the records lie."""
     return dirs.data / "verified"
-
-
-def fingerprint(path: Path) -> str:
-    """What tells a file of weights from another: its size and its two ends, as SHA-256. Raises OSError."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        size = path.stat().st_size
-        digest.update(f"{size}:".encode())
-        digest.update(file.read(_END_BYTES))
-        file.seek(max(size - _END_BYTES, 0))
-        digest.update(file.read(_END_BYTES))
-    return digest.hexdigest()
 
 
 def record_path(verified: Verified, dirs: Dirs) -> Path:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from agentlaunch.app.offline import refuse_offline, require_network
 from agentlaunch.app.talk import agrees
-from agentlaunch.app.weights_list import catalogue_id, files_here, fit_of
+from agentlaunch.app.weights_list import catalogue_id, files_here, find_reference, fit_of
 from agentlaunch.core.addresses import is_loopback
 from agentlaunch.core.weight_names import (
     HubReference,
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from agentlaunch.app.world import World
     from agentlaunch.core.catalog import Catalog, Model
     from agentlaunch.core.fit.choice import Knowledge
-    from agentlaunch.weights.found import Holding
 
 HEAD_ROOM = 0.85
 """The share of the budget that weights of which nothing but the size is known may take: the rest is for the window."""
@@ -88,26 +87,6 @@ def pull(order: PullOrder, world: World, on_progress: OnProgress) -> Pulled:
         wanted = replace(reference, quant=order.quant or reference.quant)
         return _from_hub(wanted, None, order, world, on_progress)
     return _known(order, world, on_progress)
-
-
-def find_reference(reference: HubReference, world: World) -> Holding | None:
-    """The reference's weights where some program has them already; without a quantisation the only one that is here.
-
-    A file of which nobody knows the repository counts when its name tells that it is the same model.
-    """
-    from agentlaunch.app.knowledge import load_catalog
-
-    catalog = load_catalog()
-    repository = reference.repository.lower()
-    published = {model.id for model in catalog.models.values() if repository in map(str.lower, model.gguf)}
-    here = [
-        holding
-        for holding in files_here(world)
-        if holding.repository.lower() == repository
-        or (not holding.repository and catalogue_id(holding, catalog) in published)
-        if not holding.missing_parts and (not reference.quant or same_quant(holding.quant, reference.quant))
-    ]
-    return here[0] if here and (reference.quant or len(here) == 1) else None
 
 
 def _demo(order: PullOrder, world: World) -> Pulled:
@@ -174,7 +153,8 @@ def _has_only_ollama(model: Model, world: World) -> bool:
 
 def _fitting_quant(model: Model, order: PullOrder, knowledge: Knowledge, world: World) -> str:
     """What core/fit takes; empty where no size is known. Raises MachineError `does-not-fit` unless agreed to."""
-    from agentlaunch.app.machine import MachineFlags, look_at
+    from agentlaunch.app.machine import look_at
+    from agentlaunch.app.machine_flags import MachineFlags
 
     if not model.quants:
         return ""
@@ -283,7 +263,8 @@ def _near(repository: str) -> str:
 def _budget(world: World) -> int:
     """Bytes that weights may take here."""
     from agentlaunch.app.knowledge import load_calibration
-    from agentlaunch.app.machine import MachineFlags, look_at
+    from agentlaunch.app.machine import look_at
+    from agentlaunch.app.machine_flags import MachineFlags
     from agentlaunch.core.fit.machine import machine_of
 
     report = look_at(MachineFlags(), world.folder, world.look)

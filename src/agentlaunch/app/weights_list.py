@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentlaunch.app.local_models import model_of_name
+from agentlaunch.core.weight_names import HubReference, same_quant
 from agentlaunch.errors import AgentlaunchError
 from agentlaunch.weights.found import Holding, find_holdings, weight_places
 
@@ -64,7 +65,8 @@ class Listed:
 def list_models(world: World) -> Listed:
     """Look everywhere. The only network are servers that run on this machine. Raises UserError `bad-servers`."""
     from agentlaunch.app.knowledge import load_knowledge
-    from agentlaunch.app.machine import MachineFlags, look_at
+    from agentlaunch.app.machine import look_at
+    from agentlaunch.app.machine_flags import MachineFlags
     from agentlaunch.app.running_servers import running_servers
     from agentlaunch.app.weights_use import last_uses
 
@@ -103,6 +105,26 @@ def catalogue_id(holding: Holding, catalog: Catalog) -> str:
                 return model.id
         return ""
     return model_of_name(holding.model, catalog)
+
+
+def find_reference(reference: HubReference, world: World) -> Holding | None:
+    """The reference's weights where some program has them already; without a quantisation the only one that is here.
+
+    A file of which nobody knows the repository counts when its name tells that it is the same model.
+    """
+    from agentlaunch.app.knowledge import load_catalog
+
+    catalog = load_catalog()
+    repository = reference.repository.lower()
+    published = {model.id for model in catalog.models.values() if repository in map(str.lower, model.gguf)}
+    here = [
+        holding
+        for holding in files_here(world)
+        if holding.repository.lower() == repository
+        or (not holding.repository and catalogue_id(holding, catalog) in published)
+        if not holding.missing_parts and (not reference.quant or same_quant(holding.quant, reference.quant))
+    ]
+    return here[0] if here and (reference.quant or len(here) == 1) else None
 
 
 def _demo(world: World) -> Iterator[Holding]:
@@ -183,7 +205,7 @@ def fit_of(model: Model, quant: str, context: int | None, facts: tuple[Knowledge
 
 def sized(holding: Holding, model_id: str, catalog: Catalog) -> tuple[Model | None, str]:
     """The model as the catalogue knows it, with this very file; else from the file's header; else why not."""
-    from agentlaunch.app.fit import model_of_file
+    from agentlaunch.app.local_models import model_of_file
     from agentlaunch.core.catalog import Quant, with_quant
 
     if model_id and holding.quant:

@@ -81,7 +81,8 @@ def show_model(name: str, world: World) -> ShownModel | ShownRepository:
 def search_models(text: str, world: World) -> tuple[SearchHit, ...]:
     """Models whose names hold every word of `text`, the best first; all of them for an empty text. No network."""
     from agentlaunch.app.knowledge import load_knowledge
-    from agentlaunch.app.machine import MachineFlags, look_at
+    from agentlaunch.app.machine import look_at
+    from agentlaunch.app.machine_flags import MachineFlags
 
     knowledge = load_knowledge()
     report = look_at(MachineFlags(), world.folder, world.look)
@@ -125,7 +126,8 @@ def _shown(here: ListedModel, world: World) -> ShownModel:
 
 def _fits(model: Model, quant: str, world: World) -> tuple[ModelFit, ...]:
     from agentlaunch.app.knowledge import load_knowledge
-    from agentlaunch.app.machine import MachineFlags, look_at
+    from agentlaunch.app.machine import look_at
+    from agentlaunch.app.machine_flags import MachineFlags
 
     if not model.quants:
         return ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from agentlaunch.app.limits import LEAN_BELOW_TOKENS
+from agentlaunch.app.limits import DEFAULT_CONTEXT_TOKENS, LEAN_BELOW_TOKENS
 from agentlaunch.app.prompts import DEFAULT_AGENT, demand_of
 from agentlaunch.app.status import loaded_engines, shared_engines
 from agentlaunch.app.talk import agrees
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from agentlaunch.core.hardware import HardwareReport
     from agentlaunch.runtimes.model_file import ModelFacts
 
-DEFAULT_CONTEXT_TOKENS = 32_768
-"""The window where nothing can be computed: enough for a coding agent's 8k to 12k of prompt (facts/agents.md 2)."""
 LARGER_WINDOW = 131_072
 """Tried beyond the preferred window of 64k. More is for `--context`: Claude Code counts no further than 200,000."""
 LARGER_WINDOW_FREE_SHARE = 0.1
@@ -124,7 +122,8 @@ def _running(facts: ModelFacts, order: ModelOrder, world: World) -> EngineStatus
 
 def _sizing(facts: ModelFacts, terms: Terms, world: World) -> _Sizing:
     from agentlaunch.app.knowledge import load_calibration
-    from agentlaunch.app.machine import MachineFlags, look_at
+    from agentlaunch.app.machine import look_at
+    from agentlaunch.app.machine_flags import MachineFlags
     from agentlaunch.core.catalog import Catalog
     from agentlaunch.core.fit.choice import Knowledge
     from agentlaunch.core.fit.from_gguf import model_from_gguf

@@ -19,7 +19,7 @@ def again(
     offline: OfflineFlag = False,
 ) -> None:
     """Start the last launch once more, in the current folder. Words behind `--` replace the recorded ones."""
-    from agentlaunch.app.orders import last_launch
+    from agentlaunch.app.last_launch import last_launch
     from agentlaunch.app.world import real_world
     from agentlaunch.cli.render import Terminal
     from agentlaunch.cli.start import start

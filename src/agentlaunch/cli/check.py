@@ -30,7 +30,7 @@ def check(
 ) -> None:
     """Show what this machine is, what fits it and what to run. Asks nothing, and no network."""
     from agentlaunch.app.check import CheckOrder, check
-    from agentlaunch.app.machine import MachineFlags
+    from agentlaunch.app.machine_flags import MachineFlags
     from agentlaunch.app.world import real_world
     from agentlaunch.cli import render
     from agentlaunch.cli.canvas import stdout_canvas

@@ -79,7 +79,8 @@ def choose_action(agent: str, given: Sequence[str]) -> str:
 
 def own_settings(models: ModelFlags, own: ConfigFlags, world: World) -> tuple[OwnSetting, ...]:
     """Every setting with its source. Raises UserError for a bad one."""
-    from agentlaunch.app.orders import LaunchFlags, settings_for
+    from agentlaunch.app.choose_order import settings_for
+    from agentlaunch.app.orders import LaunchFlags
     from agentlaunch.app.policy import policy_in_force
 
     settings = settings_for(models, LaunchFlags(own.lean, own.yes, own.force), world)

@@ -48,7 +48,7 @@ def fit(
 ) -> None:
     """Show one model on this machine: bytes, speed and the wait for the first answer, at several windows."""
     from agentlaunch.app.fit import FitOrder, fit
-    from agentlaunch.app.machine import MachineFlags
+    from agentlaunch.app.machine_flags import MachineFlags
     from agentlaunch.app.world import real_world
     from agentlaunch.cli import render
     from agentlaunch.cli.canvas import stdout_canvas

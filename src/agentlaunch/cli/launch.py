@@ -102,7 +102,8 @@ def launch(
     force: ForceFlag = False,
 ) -> None:
     """Launch an agent."""
-    from agentlaunch.app.orders import LaunchFlags, ModelFlags, choose_launch
+    from agentlaunch.app.choose_order import choose_launch
+    from agentlaunch.app.orders import LaunchFlags, ModelFlags
     from agentlaunch.app.world import real_world
     from agentlaunch.cli.render import Terminal
     from agentlaunch.cli.start import start

@@ -9,8 +9,7 @@ from agentlaunch.cli.fitted_table import narrow_table
 from agentlaunch.cli.machine_view import window
 
 if TYPE_CHECKING:
-    from agentlaunch.app.verify import Verified
-    from agentlaunch.app.verify_store import VerifiedScore
+    from agentlaunch.app.verify_store import Verified, VerifiedScore
     from agentlaunch.cli.canvas import Canvas
     from agentlaunch.core.verify.score import CaseResult
 

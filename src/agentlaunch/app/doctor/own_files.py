@@ -62,7 +62,8 @@ def _faults(world: World) -> Iterator[tuple[str, str, str]]:
 
 def _readers(world: World) -> Sequence[Callable[[], object]]:
     """What a launch reads. A missing variable of a key is for the upstream's own test to tell."""
-    from agentlaunch.app.orders import LaunchFlags, ModelFlags, settings_for
+    from agentlaunch.app.choose_order import settings_for
+    from agentlaunch.app.orders import LaunchFlags, ModelFlags
     from agentlaunch.app.policy import policy_in_force
     from agentlaunch.app.standing import read_standing
     from agentlaunch.app.upstream_keys import read_key_file

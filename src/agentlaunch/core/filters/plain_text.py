@@ -21,7 +21,7 @@ from agentlaunch.core.ir import (
     ToolReferencePart,
     ToolResultPart,
 )
-from agentlaunch.core.wire.media import media_type_of
+from agentlaunch.core.media import media_type_of
 
 Shows: TypeAlias = Callable[[ImagePart], bool]
 """Whether the upstream can be shown an image."""

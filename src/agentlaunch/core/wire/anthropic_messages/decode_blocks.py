@@ -21,6 +21,7 @@ from agentlaunch.core.ir import (
     ToolReferencePart,
     ToolResultPart,
 )
+from agentlaunch.core.media import bare_data
 from agentlaunch.core.wire.anthropic_messages.calls import arguments_of
 from agentlaunch.core.wire.anthropic_messages.signature import known_signature
 from agentlaunch.core.wire.anthropic_messages.types import (
@@ -52,7 +53,6 @@ from agentlaunch.core.wire.anthropic_messages.types import (
     WireMessage,
 )
 from agentlaunch.core.wire.base import ProtocolError
-from agentlaunch.core.wire.media import bare_data
 
 _ANYTHING = msgspec.json.Decoder(object)
 _BILLING = re.compile(r"^x-anthropic-billing-header:[^\n]*(?:\n+|\Z)", re.MULTILINE)

@@ -18,6 +18,7 @@ from agentlaunch.core.ir import (
     ToolReferencePart,
     ToolResultPart,
 )
+from agentlaunch.core.media import is_readable, vendors_type
 from agentlaunch.core.wire.anthropic_messages.calls import free_text_input, input_of, wire_name
 from agentlaunch.core.wire.anthropic_messages.types import (
     Base64Source,
@@ -36,7 +37,6 @@ from agentlaunch.core.wire.anthropic_messages.types import (
     UrlSource,
 )
 from agentlaunch.core.wire.call_ids import plain_id
-from agentlaunch.core.wire.media import is_readable, vendors_type
 
 _EPHEMERAL = CacheControl()
 

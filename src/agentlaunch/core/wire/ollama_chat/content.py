@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from agentlaunch.core.filters import plain_text
 from agentlaunch.core.ir import ImagePart, Part
-from agentlaunch.core.wire.media import IMAGE_TYPES, split_data_url
+from agentlaunch.core.media import IMAGE_TYPES, split_data_url
 
 
 def shows(part: ImagePart) -> bool:

@@ -23,8 +23,8 @@ from agentlaunch.core.ir import (
     ToolCallPart,
     ToolResultPart,
 )
+from agentlaunch.core.media import bare_data
 from agentlaunch.core.wire.base import ProtocolError, decode_json
-from agentlaunch.core.wire.media import bare_data
 from agentlaunch.core.wire.ollama_chat.arguments import arguments_text
 from agentlaunch.core.wire.ollama_chat.types import ChatMessage, Options, RequestBody, ToolCall, ToolDefinition
 

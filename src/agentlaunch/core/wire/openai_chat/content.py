@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from agentlaunch.core.filters.plain_text import text_of
 from agentlaunch.core.ir import ImagePart, Part
-from agentlaunch.core.wire.media import IMAGE_TYPES, data_url, split_data_url
+from agentlaunch.core.media import IMAGE_TYPES, data_url, split_data_url
 from agentlaunch.core.wire.openai_chat.types import ImageUrl
 from agentlaunch.core.wire.openai_chat.written_types import OutImage, OutPart, OutText
 

@@ -30,8 +30,8 @@ from agentlaunch.core.ir import (
     ToolChoice,
     ToolResultPart,
 )
+from agentlaunch.core.media import split_data_url
 from agentlaunch.core.wire.base import ProtocolError, decode_json
-from agentlaunch.core.wire.media import split_data_url
 from agentlaunch.core.wire.openai_chat.arguments import arguments_text
 from agentlaunch.core.wire.openai_chat.types import (
     ChatMessage,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from agentlaunch.core.ir import DocumentPart, ImagePart, RefusalPart, TextPart
+from agentlaunch.core.media import IMAGE_TYPES, split_data_url
 from agentlaunch.core.wire.base import ProtocolError
-from agentlaunch.core.wire.media import IMAGE_TYPES, split_data_url
 from agentlaunch.core.wire.openai_responses.types import Content, ContentPart, ImageUrl
 
 _TEXT_TYPES = ("input_text", "output_text", "text", "summary_text", "reasoning_text")

@@ -10,9 +10,9 @@ from msgspec import UNSET, Raw, UnsetType
 from agentlaunch.core import ir
 from agentlaunch.core.filters.history import now_available, paired
 from agentlaunch.core.filters.plain_text import text_of
+from agentlaunch.core.media import data_url, is_readable, vendors_type
 from agentlaunch.core.wire.call_ids import RESPONSES_ID_LENGTH, short_id
 from agentlaunch.core.wire.json_text import mended_arguments, unset_if_none
-from agentlaunch.core.wire.media import data_url, is_readable, vendors_type
 from agentlaunch.core.wire.openai_responses import types
 from agentlaunch.core.wire.openai_responses.sealed_reasoning import seal
 

@@ -1,54 +1,21 @@
-"""app/orders.py: what the user ordered, and the record of it."""
+"""app/choose_order.py: from flags, settings and the last launch to an order."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from agentlaunch.app.orders import (
-    KNOWN_RUNTIMES,
-    LaunchFlags,
-    LaunchOrder,
-    ModelFlags,
-    ModelOrder,
-    choose_launch,
-    last_launch,
-    read_record,
-    record_path,
-    write_record,
-)
+from agentlaunch.app.choose_order import choose_launch
+from agentlaunch.app.last_launch import write_record
+from agentlaunch.app.orders import KNOWN_RUNTIMES, LaunchFlags, LaunchOrder, ModelFlags, ModelOrder
 from agentlaunch.errors import UserError
-from agentlaunch.system.dirs import find_dirs
 
 if TYPE_CHECKING:
     from conftest import MakeWorld
 
 ORDER = LaunchOrder("claude", ModelOrder("demo", 4096, "q8_0"), True, ("-p", "grüße"), 60)
-
-_models = st.builds(
-    ModelOrder,
-    st.text(st.characters(codec="utf-8"), min_size=1),
-    st.none() | st.integers(1, 10**7),
-    st.sampled_from([None, "f16", "q8_0", "q4_0"]),
-    st.sampled_from(["", "openai=http://127.0.0.1:1"]),
-    st.sampled_from(["", "KEY"]),
-    st.sampled_from(["", "ollama", "lmstudio"]),
-    st.sampled_from(["", "Q4_K_M"]),
-)
-_orders = st.builds(
-    LaunchOrder,
-    st.sampled_from(["claude", "codex"]),
-    _models,
-    st.none() | st.booleans(),
-    st.lists(st.text()).map(tuple),
-    st.none() | st.integers(1, 9999),
-    force=st.booleans(),
-)
 
 
 def test_flags_win_over_the_folders_file(make_world: MakeWorld) -> None:
@@ -66,32 +33,6 @@ def test_an_idle_time_out_of_the_environment_is_the_shims_own_and_no_part_of_the
     (made.world.dirs.config / "config.toml").write_text("idle_seconds = 60\n")
     found = choose_launch("claude", (), ModelFlags(model="demo"), LaunchFlags(), made.world)
     assert found == LaunchOrder("claude", ModelOrder("demo"))
-
-
-@given(order=_orders)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_record_reads_back_as_it_was_written(tmp_path: Path, order: LaunchOrder) -> None:
-    """For every order that holds no yes."""
-    dirs = find_dirs({"AGENTLAUNCH_HOME": str(tmp_path)})
-    write_record(order, dirs)
-    assert read_record(dirs) == order
-
-
-def test_a_record_forgets_the_yes_and_is_private(make_world: MakeWorld) -> None:
-    dirs = make_world().world.dirs
-    write_record(LaunchOrder("claude", ModelOrder("demo"), yes=True), dirs)
-    assert read_record(dirs) == LaunchOrder("claude", ModelOrder("demo"))
-    assert record_path(dirs).stat().st_mode & 0o777 == 0o600
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 2}', '{"version": 1, "agent": 7}'])
-def test_a_record_that_is_not_ours_counts_as_none(make_world: MakeWorld, content: str) -> None:
-    dirs = make_world().world.dirs
-    record_path(dirs).parent.mkdir(parents=True)
-    record_path(dirs).write_text(content)
-    with pytest.raises(UserError) as caught:
-        last_launch(dirs)
-    assert (caught.value.code, caught.value.hint) == ("nothing-launched", "agentlaunch claude --model demo")
 
 
 def test_without_a_model_the_last_one_is_taken(make_world: MakeWorld) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentlaunch.core.wire.media import data_url, split_data_url
+from agentlaunch.core.media import data_url, split_data_url
 
 
 @pytest.mark.parametrize(
