@@ -30,7 +30,7 @@ def body() -> bytes:
     messages: list[dict[str, object]] = [{"role": "user", "content": "Mend the build. " * 40}]
     for turn in range(120):
         call = {"type": "tool_use", "id": f"toolu_{turn}", "name": f"tool_{turn % 30}", "input": {"p0": f"file {turn}"}}
-        result = {"type": "tool_result", "tool_use_id": f"toolu_{turn}", "content": "a line of output\n" * 90}
+        result = {"type": "tool_result", "tool_use_id": f"toolu_{turn}", "content": "a line of output\n" * 99}
         messages.append({"role": "assistant", "content": [{"type": "text", "text": "I look. " * 10}, call]})
         messages.append({"role": "user", "content": [result]})
     return json.dumps({

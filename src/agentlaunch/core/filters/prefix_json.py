@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s"]|\s+', re.DOTALL)
+_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[,:]|[^\s",:]+', re.DOTALL)
 _AFTER = {",": ", ", ":": ": "}
 
 
@@ -20,8 +20,7 @@ def spaced_json(text: str) -> str:
     stripped = text.strip()
     if not (stripped.startswith("{") and stripped.endswith("}")) or not _is_json(stripped):
         return text
-    tokens = (found[0] for found in _TOKEN.finditer(stripped))
-    return "".join(_AFTER.get(token, token) for token in tokens if not token.isspace())
+    return "".join([_AFTER.get(token, token) for token in _TOKEN.findall(stripped)])
 
 
 def _is_json(text: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import is_not
 from typing import assert_never
 
 import msgspec
@@ -174,7 +175,7 @@ def _mentioned(messages: Iterable[Message]) -> Iterator[ToolKey]:
 
 def _lowered_message(message: Message, names: FlatNames) -> Message:
     parts = tuple(_lowered_part(part, names) for part in message.parts)
-    changed = any(new is not old for new, old in zip(parts, message.parts, strict=True))
+    changed = any(map(is_not, parts, message.parts))
     return Message(message.role, parts) if changed else message
 
 

@@ -35,7 +35,7 @@ def mended_json(body: bytes) -> bytes:
             body.decode()
         except UnicodeDecodeError:
             body = body.decode("utf-8", "replace").encode()
-    if b"\\ud" in body or b"\\uD" in body:
+    if b"\\u" in body and (b"\\ud" in body or b"\\uD" in body):
         return _ESCAPE.sub(lambda found: b"\\ufffd" if found[1] else found[0], body)
     return body
 

@@ -82,12 +82,12 @@ def messages_of(message: WireMessage) -> Iterator[Message]:
     if message.role == "assistant":
         yield from _split_in_order(parts)
         return
-    if any(isinstance(part, ToolCallPart) for part in parts):
+    results = tuple([part for part in parts if isinstance(part, ToolResultPart)])
+    rest = tuple([part for part in parts if not isinstance(part, ToolResultPart)]) if results else tuple(parts)
+    if any([isinstance(part, ToolCallPart) for part in rest]):  # noqa: C419 - a list costs half of a generator here
         raise ProtocolError(f"messages: `tool_use` stands only in messages of role `assistant`, not `{message.role}`")
-    results = tuple(part for part in parts if isinstance(part, ToolResultPart))
     if results:
         yield Message(Role.TOOL, results)
-    rest = tuple(part for part in parts if not isinstance(part, ToolResultPart))
     if rest:
         yield Message(role, rest)
 
