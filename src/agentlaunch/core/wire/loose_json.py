@@ -46,6 +46,11 @@ _TELLING = frozenset(
 _PART_KEYS = frozenset({"type", "text", "role", "function"})
 """Keys that tell a part, a message or a call from any other object."""
 _TEXT_KEYS = ("text", "content", "thinking", "summary", "output")
+_STATE = frozenset({"browser_state", "compaction", "connector_text", "fallback", "mcp_tool_listing", "mid_conv_system"})
+"""Parts of Anthropic's that hold its service's state; without text there is nothing in them for another model. Claude
+Code 2.1.331 replays them with the rest of a conversation that began there."""
+_ANY_RESULT = "mcp_tool_result"
+"""The result of a call that the vendor ran whose content may be anything."""
 
 
 def fitted(body: bytes, form: object, *, is_answer: bool) -> bytes:
@@ -153,6 +158,9 @@ class _Fitting:
         if tag_field is None or (len(structs) == 1 and tag_field not in fields):
             return self._fields(fields, structs[0])
         tag = _TEXT.decode(fields[tag_field]) if _kind(fields.get(tag_field, Raw(b""))) == "string" else ""
+        known = {info.tag for info in structs}
+        if tag.endswith("_tool_result") and tag not in known and _ANY_RESULT in known:
+            tag = _ANY_RESULT
         for info in structs:
             if info.tag == tag or (not tag and info.tag == "text" and "text" in fields):
                 try:
@@ -265,11 +273,14 @@ def _chosen(raw: Raw, structs: Iterable[inspect.StructType], name: str) -> Fitte
 
 
 def _described(tag: str, fields: dict[str, Raw], structs: Iterable[inspect.StructType], name: str) -> Fitted:
-    """A part of a type that is not known: its text, or in a tool's result, which may hold anything, a word about it."""
+    """A part of a type that is not known: its text, or in a tool's result, which may hold anything, a word about it.
+    A vendor's own state without text is no text."""
     tags = {info.tag for info in structs}
     text = _text_in(fields)
-    if "text" not in tags or not (text or "tool_result" not in tags):
+    if "text" not in tags or not (text or "tool_result" not in tags or tag in _STATE):
         raise Unfit(name)
+    if tag in _STATE:
+        return {"type": "text", "text": text}
     return {"type": "text", "text": text or f"[content of type `{tag or 'unknown'}` left out]"}
 
 

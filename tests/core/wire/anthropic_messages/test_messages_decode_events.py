@@ -391,9 +391,26 @@ def test_the_name_of_the_frame_stands_in_for_a_missing_type() -> None:
 
 
 @pytest.mark.parametrize(
+    "opening",
+    [
+        block(0, type="compaction", content=None),
+        block(0, type="fallback", **{"from": {"model": "a"}}),
+        block(0, type="advisor_tool_result", tool_use_id="s", content={"type": "advisor_result", "text": "x"}),
+    ],
+)
+def test_a_block_of_a_type_that_nobody_knows_yet_costs_no_answer(opening: dict[str, object]) -> None:
+    later = [delta(0, "compaction_delta", content="c"), stop(0), block(1, type="text", text="so"), stop(1), STOP]
+    assert decode(START, opening, *later) == [STARTED, TextDelta("so"), USAGE_9, Finished(StopReason.END_TURN)]
+
+
+def test_text_in_a_block_of_an_unknown_type_is_told() -> None:
+    frames = [block(0, type="note", text="a"), delta(0, "text_delta", text="b"), stop(0), STOP]
+    assert decode(START, *frames) == [STARTED, TextDelta("a"), TextDelta("b"), USAGE_9, Finished(StopReason.END_TURN)]
+
+
+@pytest.mark.parametrize(
     ("bodies", "named"),
     [
-        ([block(0, type="hologram")], "hologram"),
         ([block(0, type="tool_use", id="a", name="")], "content_block.name"),
         ([{"type": "content_block_start", "index": 0}], "content_block"),
         ([{"type": "content_block_delta", "index": 0}], "delta"),

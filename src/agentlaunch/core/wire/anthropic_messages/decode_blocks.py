@@ -24,6 +24,8 @@ from agentlaunch.core.ir import (
 from agentlaunch.core.media import bare_data
 from agentlaunch.core.wire.anthropic_messages.calls import arguments_of
 from agentlaunch.core.wire.anthropic_messages.signature import known_signature
+from agentlaunch.core.wire.anthropic_messages.tool_change_types import ToolAdditionBlock, ToolRemovalBlock
+from agentlaunch.core.wire.anthropic_messages.tool_changes import told
 from agentlaunch.core.wire.anthropic_messages.types import (
     Base64Source,
     BashResultBlock,
@@ -122,6 +124,8 @@ def _parts(block: Block) -> Iterator[Part]:
             yield ThinkingPart("", encrypted=block.data)
         case ServerToolUseBlock() | McpToolUseBlock():
             yield ToolCallPart(block.id, block.name, arguments_of(block.input))
+        case ToolAdditionBlock() | ToolRemovalBlock():
+            yield told(block)
         case ToolReferenceBlock():
             raise ProtocolError("`tool_reference` stands only in the content of a `tool_result`")
         case _:

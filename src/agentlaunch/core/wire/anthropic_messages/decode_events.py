@@ -86,7 +86,7 @@ class _Block:
 
 class MessagesEventDecoder:
     """One streamed answer. Raises ProtocolError for frames that are not of the wire; unknown event types are ignored,
-    as the vendor asks of clients, but an unknown block type is not."""
+    as the vendor asks of clients, and of a block of an unknown type only the text is told."""
 
     def __init__(self) -> None:
         self._phase = _Phase.WAITING
@@ -299,12 +299,9 @@ def _type_of(delta: BlockDelta) -> str:
 
 
 def _kind_of(start: StartedBlock) -> _Kind:
-    kind = _KINDS.get(start.type)
-    if kind is None and start.type.endswith("_tool_result"):
-        return _Kind.VENDOR_RUN
-    if kind is None:
-        raise ProtocolError(f"content_block.type: `{start.type}` is not known")
-    return kind
+    """What a block is. One of an unknown type is the vendor's own business (`compaction`, `fallback`, the results of
+    calls that it ran), unless it begins with text."""
+    return _KINDS.get(start.type) or (_Kind.TEXT if start.text else _Kind.VENDOR_RUN)
 
 
 def _closing(block: _Block) -> Iterator[ChatEvent]:

@@ -21,6 +21,7 @@ from agentlaunch.core.ir import (
     ToolChoice,
 )
 from agentlaunch.core.wire.anthropic_messages.decode_blocks import messages_of, system_parts
+from agentlaunch.core.wire.anthropic_messages.tool_changes import with_changes
 from agentlaunch.core.wire.anthropic_messages.types import (
     MessagesRequest,
     OutputConfig,
@@ -51,7 +52,8 @@ def decode_count_request(body: bytes) -> ChatRequest:
     """The body of `POST /v1/messages/count_tokens`: the same, and the conversation may be empty."""
     wire = decode_json(body, _REQUEST)
     choice = wire.tool_choice
-    tools = tuple(_tool(raw, index) for index, raw in enumerate(wire.tools or ()))
+    tools = tuple(_tool(raw, f"tools[{index}]") for index, raw in enumerate(wire.tools or ()))
+    tools = with_changes(tools, wire.messages, lambda raw: _tool(raw, "tool.definition"))
     return ChatRequest(
         model=wire.model,
         messages=_conversation(wire),
@@ -86,21 +88,21 @@ def _joins(role: Role, count: int) -> bool:
     return role is Role.TOOL or (role is Role.SYSTEM and count == 1)
 
 
-def _tool(raw: msgspec.Raw, index: int) -> Tool:
+def _tool(raw: msgspec.Raw, place: str) -> Tool:
     try:
         tool = _TOOL.decode(raw)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise ProtocolError(re.sub(r"`\$", f"`$.tools[{index}]", f"tools[{index}]: {error}")) from error
+        raise ProtocolError(re.sub(r"`\$", f"`$.{place}", f"{place}: {error}")) from error
     if tool.type not in (None, "custom", "function"):
         return HostedTool(tool.type or "", raw)
     tool = tool.function or tool
     if not tool.name:
-        raise ProtocolError(f"tools[{index}].name: a tool needs a name")
+        raise ProtocolError(f"{place}.name: a tool needs a name")
     schema = tool.input_schema or tool.parameters
     if bytes(schema) in (b"", b"null"):
         schema = NO_PARAMETERS
     elif bytes(schema)[:1] != b"{":
-        raise ProtocolError(f"tools[{index}].input_schema: expected an object")
+        raise ProtocolError(f"{place}.input_schema: expected an object")
     return FunctionTool(
         tool.name,
         tool.description or "",

@@ -10,6 +10,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from agentlaunch.core.wire.anthropic_messages.tool_change_types import ToolChangeBlock
+
 EMPTY_OBJECT = msgspec.Raw(b"{}")
 ABSENT = msgspec.Raw(b"")  # the field is not there
 
@@ -204,17 +206,14 @@ ServerResultBlock: TypeAlias = (
     | ToolSearchResultBlock
 )
 Block: TypeAlias = (
-    TextBlock
-    | ImageBlock
-    | DocumentBlock
-    | SearchResultBlock
-    | ToolReferenceBlock
+    ResultBlock
     | ThinkingBlock
     | RedactedThinkingBlock
     | ToolUseBlock
     | ToolResultBlock
     | ServerCallBlock
     | ServerResultBlock
+    | ToolChangeBlock
 )
 
 
