@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal, TypeAlias, assert_never
 from urllib.parse import urlsplit
 
 from agentlaunch.core.endpoint import Endpoint
@@ -11,31 +12,34 @@ from agentlaunch.core.wire.anthropic_messages.decode_events import MessagesEvent
 from agentlaunch.core.wire.anthropic_messages.decode_request import decode_count_request, decode_request
 from agentlaunch.core.wire.anthropic_messages.encode_answer import encode_answer, encode_count
 from agentlaunch.core.wire.anthropic_messages.encode_events import MessagesEventEncoder
-from agentlaunch.core.wire.anthropic_messages.encode_request import encode_request
+from agentlaunch.core.wire.anthropic_messages.encode_request import DEFAULT_MAX_TOKENS, encode_request
 from agentlaunch.core.wire.anthropic_messages.faults import encode_fault
 from agentlaunch.core.wire.anthropic_messages.notices import told_by_the_user
+from agentlaunch.core.wire.anthropic_messages.vendor_limits import within_limits
 from agentlaunch.core.wire.base import AnswerContext, EventDecoder, EventEncoder, Reply
 from agentlaunch.core.wire.upstream_faults import decode_fault
 
 __all__ = ["AnthropicMessages", "decode_count_request", "encode_count"]
 
+Server: TypeAlias = Literal["any", "vendor", "look_alike"]
+
 
 class AnthropicMessages:
     """`POST /v1/messages`; a `base.Wire`.
 
-    `has_notices`: whether the upstream takes messages of role `system` in mid-conversation, as the vendor's own does;
-    LM Studio's and other look-alikes refuse the role (report B075), and are told by the user.
+    `for_call` gives the wire of one request. The vendor's own server has limits that others have not; LM Studio's and
+    other look-alikes refuse messages of role `system` in mid-conversation (report B075), and are told by the user.
     """
 
     name = "anthropic_messages"
     path = "/v1/messages"
 
-    def __init__(self, *, has_notices: bool = True) -> None:
-        self._has_notices = has_notices
+    def __init__(self, server: Server = "any") -> None:
+        self._server = server
 
     def for_call(self, endpoint: Endpoint, request: ChatRequest) -> AnthropicMessages:  # noqa: ARG002 - CallWire's
         """The wire as `endpoint`'s server takes it."""
-        return AnthropicMessages(has_notices=_is_the_vendors(endpoint.base_url))
+        return AnthropicMessages("vendor" if _is_the_vendors(endpoint.base_url) else "look_alike")
 
     def decode_request(self, body: bytes) -> ChatRequest:
         """A client's body. Raises ProtocolError naming the field."""
@@ -43,7 +47,15 @@ class AnthropicMessages:
 
     def encode_request(self, request: ChatRequest) -> bytes:
         """An upstream's body."""
-        return encode_request(request if self._has_notices else told_by_the_user(request))
+        match self._server:
+            case "any":
+                return encode_request(request)
+            case "vendor":
+                return encode_request(within_limits(request, DEFAULT_MAX_TOKENS))
+            case "look_alike":
+                return encode_request(told_by_the_user(request))
+            case _:
+                assert_never(self._server)
 
     def event_decoder(self) -> EventDecoder:
         """A decoder for one upstream response."""
