@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import binascii
+
 IMAGE_TYPES = frozenset({"image/png", "image/jpeg", "image/jpg", "image/gif", "image/webp"})
 """What llama.cpp and the vendors decode; another type in a history fails every later request (field report B105)."""
+
+_TEXT_TYPES = frozenset(
+    {"application/json", "application/xml", "application/javascript", "application/yaml", "application/x-yaml"}
+    | {"application/toml", "application/x-sh", "application/x-ndjson", "application/sql", "image/svg+xml"}
+)
+"""Types of text that do not begin with `text/`."""
 
 
 def data_url(media_type: str, data: str) -> str:
@@ -38,3 +46,14 @@ def bare_data(media_type: str, data: str) -> tuple[str, str]:
 def media_type_of(url: str) -> str:
     """The media type that a data URL of any form names, without parameters; empty for none."""
     return url.removeprefix("data:").partition(",")[0].partition(";")[0]
+
+
+def text_in(media_type: str, data: str) -> str:
+    """The text of base64 `data` of a type of text, which any model can read; empty where there is none."""
+    kind = media_type.lower()
+    if not (kind.startswith("text/") or kind in _TEXT_TYPES or kind.endswith(("+json", "+xml"))):
+        return ""
+    try:
+        return binascii.a2b_base64(data).decode("utf-8")
+    except ValueError:
+        return ""

@@ -21,7 +21,7 @@ from agentlaunch.core.ir import (
     ToolReferencePart,
     ToolResultPart,
 )
-from agentlaunch.core.media import bare_data
+from agentlaunch.core.media import bare_data, text_in
 from agentlaunch.core.wire.anthropic_messages.calls import arguments_of
 from agentlaunch.core.wire.anthropic_messages.signature import known_signature
 from agentlaunch.core.wire.anthropic_messages.tool_change_types import ToolAdditionBlock, ToolRemovalBlock
@@ -170,7 +170,9 @@ def _document(block: DocumentBlock) -> Iterator[TextPart | ImagePart | DocumentP
     marked = block.cache_control is not None
     match block.source:
         case Base64Source(media_type=media_type, data=data):
-            yield DocumentPart(media_type, data, title=title, cache_hint=marked)
+            named, bare = bare_data(media_type, data)
+            text = text_in(named, bare)
+            yield DocumentPart(named, "" if text else bare, text, title=title, cache_hint=marked)
         case PlainTextSource(data=text, media_type=media_type):
             yield DocumentPart(media_type, text=text, title=title, cache_hint=marked)
         case UrlSource(url=url):

@@ -30,7 +30,7 @@ from agentlaunch.core.ir import (
     ToolChoice,
     ToolResultPart,
 )
-from agentlaunch.core.media import split_data_url
+from agentlaunch.core.media import split_data_url, text_in
 from agentlaunch.core.wire.base import ProtocolError, decode_json
 from agentlaunch.core.wire.openai_chat.arguments import arguments_text
 from agentlaunch.core.wire.openai_chat.types import (
@@ -215,6 +215,8 @@ def _file(part: ContentPart, where: str, *, hint: bool) -> DocumentPart:
     if data_url is None:
         return DocumentPart(data=part.file.file_data or "", title=title, cache_hint=hint)
     media_type, data = data_url
+    if text := text_in(media_type, data):
+        return DocumentPart(media_type, text=text, title=title, cache_hint=hint)
     return DocumentPart(media_type, data, title=title, cache_hint=hint)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from agentlaunch.core.ir import DocumentPart, ImagePart, RefusalPart, TextPart
-from agentlaunch.core.media import IMAGE_TYPES, split_data_url
+from agentlaunch.core.media import IMAGE_TYPES, split_data_url, text_in
 from agentlaunch.core.wire.base import ProtocolError
 from agentlaunch.core.wire.openai_responses.types import Content, ContentPart, ImageUrl
 
@@ -69,6 +69,8 @@ def _document(part: ContentPart) -> TextPart | DocumentPart:
     title = part.filename or ""
     if part.file_data:
         media_type, data = split_data_url(part.file_data) or ("", part.file_data)
+        if text := text_in(media_type, data):
+            return DocumentPart(media_type, text=text, title=title)
         return DocumentPart(media_type or "application/pdf", data, title=title)
     if part.file_url:
         return DocumentPart(url=part.file_url, title=title)
