@@ -247,6 +247,24 @@ def test_whatever_the_arguments_are_they_are_mended_or_left(text: str) -> None:
     assert all(not each.kinds for each in again)
 
 
+@pytest.mark.parametrize(
+    ("chunks", "told", "kinds"),
+    [
+        (['{"path": ', '{"path": "a', '{"path": "a"}'], ['{"path": "a"}'], {"json"}),
+        (['{"path": "a"}', '{"path": "a"}'], ['{"path": "a"}'], {"json"}),
+        (['{"path": "a', '{"path": "ab'], ['{"path": "ab'], {"json", "cut_off"}),
+        (['{"a": [', '{"a": [1]}', "]}"], ['{"a": [{"a": [1]}]}'], set()),
+        (['"', '"path": "a"}'], ['""path": "a"}'], set()),
+    ],
+)
+def test_arguments_that_a_server_sends_whole_each_time_are_its_last_word(
+    chunks: list[str], told: list[str], kinds: set[str]
+) -> None:
+    events, counts = filtered([ToolCallStart("c1", "f"), *map(ToolCallDelta, chunks), ToolCallEnd()])
+    assert [event.arguments for event in events if isinstance(event, ToolCallDelta)] == told
+    assert set(counts) == kinds
+
+
 @pytest.mark.report("B057")
 def test_two_objects_in_one_calls_arguments_are_two_calls() -> None:
     events, counts = filtered(call('{"path": "a.rs"}{"path": "b.rs"}'), StopReason.TOOL_CALLS)

@@ -101,7 +101,7 @@ class CallMender:
         start, self._open = self._open, None
         if start is None:
             return
-        text = "".join(self._chunks)
+        text = self._text()
         name = self._offered.find(start.name) if start.kind == "function" and not start.namespace else None
         if name is None:
             yield from _told(start, (text,))
@@ -119,6 +119,18 @@ class CallMender:
         self._doubtful = _Doubtful(start, text, whole)
         if is_sure:
             yield from self._settle(cut=False)
+
+    def _text(self) -> str:
+        """The arguments. Some servers send all of them so far each time, in place of what is new: then the last holds.
+
+        Only what is no JSON when put together is read so (Qianfan, GLM: hermes-agent #35592, opencode #12425).
+        """
+        chunks, text = self._chunks, "".join(self._chunks)
+        is_growing = len(chunks) > 1 and chunks[0].startswith("{") and all(map(str.startswith, chunks[1:], chunks))
+        if not is_growing or _is_whole(text):
+            return text
+        self._count.add([Mend.JSON])
+        return chunks[-1]
 
     def _settle(self, *, cut: bool) -> Iterator[ChatEvent]:
         """Tell the call that waited."""
@@ -163,6 +175,12 @@ def _told(start: ToolCallStart, texts: tuple[str, ...]) -> Iterator[ChatEvent]:
         if text:
             yield ToolCallDelta(text)
         yield ToolCallEnd()
+
+
+def _is_whole(text: str) -> bool:
+    """Whether `text` is one JSON value and nothing else."""
+    found = strict(text)
+    return found is not None and found[1] == len(text)
 
 
 def _is_free_text(schema: Schema) -> bool:

@@ -125,11 +125,11 @@ def decode_stream_fault(body: bytes) -> ChatFault:
     return _fault(body, 0, "the upstream's stream reported an error")
 
 
-def is_bare_error(body: bytes) -> bool:
-    """Whether a JSON object tells an error and is of no wire that gives its objects a `type` (report B008)."""
+def is_bare_error(body: bytes, *, may_have_type: bool = False) -> bool:
+    """Whether a JSON object tells an error (report B008). Most wires give their own objects a `type`."""
     fields = _decoded(_OBJECT, mended_json(body)) or {}
     told = [name for name in _ERROR_NAMES if bytes(fields.get(name, _NULL)) != bytes(_NULL)]
-    return bool(told) and "type" not in fields
+    return bool(told) and (may_have_type or "type" not in fields)
 
 
 def _fault(body: bytes, status: int, unsaid: str) -> ChatFault:

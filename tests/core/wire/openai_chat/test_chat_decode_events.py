@@ -153,6 +153,31 @@ def test_neither_is_a_failure_that_may_be_tried_again() -> None:
     assert decoded(chunk({"content": "x"}), done=False) == [STARTED, TextDelta("x"), MID_ANSWER]
 
 
+@pytest.mark.parametrize(
+    ("said", "end"), [({"content": "x"}, END), ({"tool_calls": [call("{}", id="a", name="A")]}, CALLED)]
+)
+def test_the_answer_s_counts_in_a_chunk_of_their_own_are_an_end(said: Json, end: Finished) -> None:
+    counts = {"id": "r1", "choices": [], "usage": USAGE}
+    assert decoded(chunk(said), counts, done=False)[-2:] == [REPORT, end]
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [{"id": "r1", "choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 1}}],
+        [chunk({"content": "x"}), {"id": "r1", "choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 0}}],
+        [
+            chunk({"content": "x"}),
+            {"id": "r1", "choices": [], "usage": {"completion_tokens": 1}},
+            chunk({"content": "y"}),
+        ],
+        [chunk({"content": "x"}, usage={"prompt_tokens": 1, "completion_tokens": 1})],
+    ],
+)
+def test_counts_before_the_answer_or_within_it_are_no_end(chunks: list[Json]) -> None:
+    assert decoded(*chunks, done=False)[-1] == MID_ANSWER
+
+
 def test_an_empty_stream_is_a_failure() -> None:
     assert decoded(done=False) == [Started(), MID_ANSWER]
 
@@ -188,6 +213,13 @@ def test_usage_in_a_chunk_without_choices_comes_before_the_end() -> None:
 def test_usage_in_every_chunk_is_reported_once() -> None:
     chunks = [chunk({"content": "x"}, usage={"prompt_tokens": 1}), chunk({}, "stop", usage=USAGE)]
     assert decoded(*chunks) == [STARTED, TextDelta("x"), REPORT, END]
+
+
+@pytest.mark.parametrize("zeros", [{"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, {}])
+def test_counts_of_nothing_take_no_counts_back(zeros: Json) -> None:
+    last = {"id": "r1", "choices": [], "usage": zeros}
+    assert decoded(chunk({"content": "x"}, "stop", usage=USAGE), last) == [STARTED, TextDelta("x"), REPORT, END]
+    assert decoded(chunk({"content": "x"}, usage=zeros), chunk({}, "stop", usage=USAGE))[-2:] == [REPORT, END]
 
 
 @pytest.mark.parametrize(
@@ -454,6 +486,7 @@ def test_an_error_that_says_nothing_is_none(nothing: object) -> None:
     "body",
     [
         {"code": 500, "message": "boom"},
+        {"message": "boom", "type": "server_error", "param": "", "code": "oops"},
         {"error_code": 336, "error_msg": "boom"},
         {"errors": [{"message": "boom"}]},
         {"choices": None, "base_resp": {"status_code": 1008, "status_msg": "boom"}},

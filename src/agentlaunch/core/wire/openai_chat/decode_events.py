@@ -80,6 +80,8 @@ class ChatDecoder:
         self._stop_sequence = ""
         self._usage: TokenUsage | None = None
         self._timings: Timings | None = None
+        self._is_counted = False
+        """Whether the counts of the whole answer have come in a chunk of their own, behind all that it says."""
 
     def feed(self, frame: Frame) -> Iterator[ChatEvent]:
         """Translate one frame; what follows the end is ignored."""
@@ -96,7 +98,8 @@ class ChatDecoder:
             yield from self._fail(decode_stream_fault(data))
             return
         if chunk.usage is not None:
-            self._usage = chunk.usage
+            self._usage = _latest(self._usage, chunk.usage)
+        self._is_counted = not chunk.choices and chunk.usage is not None and bool(chunk.usage.completion_tokens)
         if chunk.timings is not None:
             self._timings = chunk.timings
         if chunk.prompt_progress:
@@ -106,14 +109,19 @@ class ChatDecoder:
                 yield from self._choice(choice)
 
     def finish(self) -> Iterator[ChatEvent]:
-        """The stream has ended. Without a finish reason before it, that is a failure."""
+        """The stream has ended. That is a failure unless a finish reason has come, or last of all the answer's counts,
+        which some gateways let end it (pi #7441)."""
         if self._state is _State.ENDED:
             return
         yield from self._start(Chunk())
-        if self._reason:
+        if self._reason or (self._is_counted and self._has_answered):
             yield from self._end()
         else:
             yield from self._fail(CUT_OFF)
+
+    @property
+    def _has_answered(self) -> bool:
+        return self._queue.has_said or self._queue.has_calls
 
     def _start(self, chunk: Chunk) -> Iterator[ChatEvent]:
         if self._state is _State.WAITING:
@@ -140,7 +148,7 @@ class ChatDecoder:
 
     def _whole(self, choice: Choice) -> Delta:
         """A message in place of a delta. Beside one it repeats the deltas; where none has spoken, it is the answer."""
-        if choice.delta is not None and (self._queue.has_said or self._queue.has_calls):
+        if choice.delta is not None and self._has_answered:
             return choice.delta
         return choice.message or Delta(choice.text)
 
@@ -211,8 +219,11 @@ def _is_error(chunk: Chunk) -> bool:
 
 
 def _is_error_alone(chunk: Chunk, data: bytes) -> bool:
-    """A document that is nothing but an error, in the forms of servers that have no `error` in it."""
-    return chunk.usage is None and is_bare_error(data)
+    """A document that is nothing but an error, in the forms of servers that have no `error` in it.
+
+    No chunk has a `type`, so one may stand in the error (Cerebras).
+    """
+    return chunk.usage is None and is_bare_error(data, may_have_type=True)
 
 
 def _is_given(error: msgspec.Raw) -> bool:
@@ -245,6 +256,11 @@ def _piece(call: ToolCall, position: int) -> CallPiece:
     if function is None:
         return CallPiece(call.index, position, id_, "", "", "function")
     return CallPiece(call.index, position, id_, function.name or "", arguments_text(function.arguments), "function")
+
+
+def _latest(before: TokenUsage | None, usage: TokenUsage) -> TokenUsage:
+    """The counts that hold: the latest ones, unless they count nothing where counts have come (LocalAI #9927)."""
+    return usage if before is None or usage.prompt_tokens or usage.completion_tokens else before
 
 
 def _usage(usage: TokenUsage | None, timings: Timings | None) -> Usage | None:
