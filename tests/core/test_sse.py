@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentlaunch.core.sse import SseParser, encode_frame
+from agentlaunch.core.sse import SseParser, encode_frame, unframed
 from agentlaunch.core.wire.base import Frame, ProtocolError
 
 
@@ -151,3 +151,21 @@ def test_the_bound_is_on_one_event_and_not_on_the_stream() -> None:
     parser = SseParser(max_event_bytes=20)
     chunks = [b"data: xxx", b"xxxxx\n\n"] * 50
     assert [frame for chunk in chunks for frame in parser.feed(chunk)] == [Frame(b"xxxxxxxx")] * 50
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'data: {"error": {"message": "bad"}}\n\n', b'{"error": {"message": "bad"}}'),
+        (
+            b'id:1\nevent:error\n:HTTP_STATUS/400\ndata:{"code":"X","message":"bad"}\n\n',
+            b'{"code":"X","message":"bad"}',
+        ),
+        (b'\n: ping\n\ndata: {"error": 1}\n\ndata: [DONE]\n\n', b'{"error": 1}'),
+        (b": ping\n\n", b": ping\n\n"),
+        (b'{"error": {"message": "data: x"}}', b'{"error": {"message": "data: x"}}'),
+        (b"", b""),
+    ],
+)
+def test_a_body_that_is_a_stream_says_what_its_first_event_says(body: bytes, said: bytes) -> None:
+    assert unframed(body) == said

@@ -311,10 +311,17 @@ def test_a_web_page_is_an_error() -> None:
     assert "web page" in error_of(response)
 
 
+def test_an_error_answer_that_is_a_stream_tells_its_message() -> None:
+    steps: list[Step] = [Head(400), Data(b'data: {"error": {"message": "no such parameter"}}\n\n')]
+    response = asyncio.run(ask_once(steps, "openai_chat"))
+    assert (response.status_code, error_of(response)) == (400, "no such parameter")
+
+
 def test_a_redirect_is_an_error_and_is_not_followed() -> None:
     steps: list[Step] = [Head(307, "text/plain", (("location", "http://127.0.0.1:9/elsewhere"),))]
     response = asyncio.run(ask_once(steps, "openai_chat"))
-    assert response.status_code >= 400
+    assert response.status_code == 503
+    assert "points to `http://127.0.0.1:9/elsewhere`" in error_of(response)
 
 
 # --- silence ------------------------------------------------------------------------------------------------------

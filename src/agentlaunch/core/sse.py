@@ -13,6 +13,7 @@ MAX_EVENT_BYTES = 64 * 2**20
 
 _objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _FIELDS = (b"data:", b"event:", b"id:", b"retry:", b"error:")
+_STREAM_STARTS = (b"data:", b"event:", b"id:", b":")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -143,6 +144,19 @@ def _is_object(data: bytes) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
+
+
+def is_stream(body: bytes) -> bool:
+    """Whether a body, whatever its media type says, is a stream of events."""
+    return body.lstrip().startswith(_STREAM_STARTS)
+
+
+def unframed(body: bytes) -> bytes:
+    """What the first event says of a body that is a stream; any other body as it is."""
+    if not is_stream(body):
+        return body
+    parser = SseParser(len(body))
+    return next((frame.data for frame in (*parser.feed(body), *parser.finish()) if frame.data), body)
 
 
 def encode_frame(frame: Frame) -> bytes:

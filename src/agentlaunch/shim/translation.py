@@ -11,11 +11,10 @@ import msgspec
 
 from agentlaunch.core.ir import ChatEvent, ChatFault, ErrorKind, Failed, Finished
 from agentlaunch.core.ndjson import NdjsonParser
-from agentlaunch.core.sse import SseParser
+from agentlaunch.core.sse import SseParser, is_stream
 from agentlaunch.core.wire.base import Frame, ProtocolError, Wire
 from agentlaunch.core.wire.options import framing_of
 
-_STREAM_STARTS = (b"data:", b"event:", b"id:", b":")
 _SIGN_OF_LIFE = re.compile(
     rb'(?:null|true|""|ping|pong|heartbeat|keep-?alive|"?\[done\]"?|\d{4}-\d\d-\d\d[T ][\d:.]+Z?)', re.IGNORECASE
 )
@@ -89,7 +88,7 @@ class Translation:
 
     def whole(self, body: bytes) -> list[ChatEvent]:
         """The events of an answer that came as one JSON document in place of a stream; or as a stream all the same."""
-        if body.lstrip().startswith(_STREAM_STARTS):
+        if is_stream(body):
             streamed = self.feed(body)
             return streamed if _is_over(streamed) else [*streamed, *self.finish()]
         events: list[ChatEvent] = []

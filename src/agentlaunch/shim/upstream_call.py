@@ -15,6 +15,7 @@ from agentlaunch.core.filters.pipeline import FilterChain, answer_filters
 from agentlaunch.core.filters.schema_for_engine import for_engine
 from agentlaunch.core.ir import ChatEvent, ChatFault, ChatRequest, ErrorKind, Failed, Usage
 from agentlaunch.core.secrets import without_key
+from agentlaunch.core.sse import unframed
 from agentlaunch.core.wire.base import Wire
 from agentlaunch.core.wire.options import wire_for_call
 from agentlaunch.shim.counting import TokenCounter
@@ -180,7 +181,9 @@ async def ask_upstream(call: UpstreamCall, upstream: UpstreamClient, inbox: Inbo
 
 async def _read(response: UpstreamResponse, call: UpstreamCall, inbox: Inbox) -> Outcome:
     if not 200 <= response.status < 300:
-        return Refused(call.wire.decode_fault(response.status, response.headers, await response.read()))
+        # Gateways that were asked for a stream send their errors as one, too.
+        said = unframed(await response.read())
+        return Refused(call.wire.decode_fault(response.status, response.headers, said))
     media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     match media_type:
         case "application/json":

@@ -254,7 +254,7 @@ def test_whatever_the_arguments_are_they_are_mended_or_left(text: str) -> None:
         (['{"path": "a"}', '{"path": "a"}'], ['{"path": "a"}'], {"json"}),
         (['{"path": "a', '{"path": "ab'], ['{"path": "ab'], {"json", "cut_off"}),
         (['{"a": [', '{"a": [1]}', "]}"], ['{"a": [{"a": [1]}]}'], set()),
-        (['"', '"path": "a"}'], ['""path": "a"}'], set()),
+        (['"', '"path": "a"}'], ['""path": "a"}'], {"cut_off"}),
     ],
 )
 def test_arguments_that_a_server_sends_whole_each_time_are_its_last_word(

@@ -226,6 +226,18 @@ def test_a_servers_error_inside_anothers_tells_its_counts() -> None:
     assert fault == ChatFault(ErrorKind.CONTEXT_OVERFLOW, "too long", 9, 8)
 
 
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        ({"Location": "https://a.test/v1?token=secret"}, " and points to `https://a.test/v1`"),
+        ({}, ""),
+    ],
+)
+def test_a_redirect_names_the_address_that_it_points_to_without_its_query(headers: dict[str, str], told: str) -> None:
+    message = f"the upstream answered with status `308`{told}: is its address right?"
+    assert decode_fault(308, headers, b"<html>Moved</html>") == ChatFault(ErrorKind.UNAVAILABLE, message)
+
+
 @pytest.mark.report("B316")
 @pytest.mark.parametrize("body", [error("invalid key sk-ant-api03-abcDEF_123"), b"invalid key sk-ant-api03-abcDEF_123"])
 def test_keys_are_never_echoed(body: bytes) -> None:
