@@ -19,15 +19,19 @@ Turn: TypeAlias = tuple[Role, tuple[Part, ...]]
 
 
 def plain_turns(messages: Sequence[Message], shows: Shows) -> tuple[str, list[Turn]]:
-    """The system prompt (empty for none) and the turns behind it.
+    """The system prompt (empty for none) and the turns behind it; a prompt alone is the user's turn.
 
     Neighbours of one role are one turn: strict templates (Gemma, Mistral) raise when roles do not alternate.
     """
     leading = 0
     while leading < len(messages) and messages[leading].role is Role.SYSTEM:
         leading += 1
-    prompts = [text for message in messages[:leading] for text in texts(message.parts)]
-    return "\n\n".join(prompts), _alternating(_turns(messages[leading:], shows))
+    prompt = "\n\n".join(text for message in messages[:leading] for text in texts(message.parts))
+    turns = _alternating(_turns(messages[leading:], shows))
+    if prompt and not turns:
+        # Ollama asks no model then, and Qwen's templates raise: what a client has nobody say, its user says.
+        return "", [(Role.USER, (TextPart(prompt),))]
+    return prompt, turns
 
 
 def _alternating(turns: Iterable[Turn]) -> list[Turn]:

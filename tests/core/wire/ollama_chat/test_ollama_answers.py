@@ -121,7 +121,7 @@ def test_arguments_in_any_form_become_text(arguments: object, text: str) -> None
     ("reason", "counted", "expected"),
     [
         ("stop", 30, StopReason.END_TURN),
-        ("load", 30, StopReason.END_TURN),
+        ("unheard_of", 30, StopReason.END_TURN),
         ("length", 30, StopReason.MAX_TOKENS),
         ("length", 8187, StopReason.CONTEXT_FULL),
     ],
@@ -186,6 +186,35 @@ def test_lines_that_say_nothing_are_skipped() -> None:
     assert decode(Frame(b'{"x":1}'), Frame(b'{"message":null,"error":null}'), done())[-1] == Finished(
         StopReason.END_TURN
     )
+
+
+@pytest.mark.parametrize("reason", ["load", "unload"])
+def test_a_model_that_was_not_asked_is_a_failure_that_may_be_tried_again(reason: str) -> None:
+    assert decode(done(reason), expectation=ROOMY) == [
+        STARTED,
+        Failed(ChatFault(ErrorKind.UNAVAILABLE, "the upstream has loaded its model and answered nothing")),
+    ]
+
+
+@pytest.mark.parametrize("said", [{"content": "x"}, {"thinking": "x"}, {"tool_calls": [call({})]}])
+def test_an_answer_that_has_said_something_ends_whatever_its_reason(said: dict[str, object]) -> None:
+    assert isinstance(decode(line(**said), done("load"))[-1], Finished)
+
+
+def test_a_call_that_a_later_line_repeats_is_told_once() -> None:
+    twice = [line(tool_calls=[call({"p": 1}, id="c1")]), line(True, tool_calls=[call({"p": 1}, id="c1")])]
+    assert [event for event in decode(*twice) if isinstance(event, ToolCallStart)] == [ToolCallStart("c1", "f")]
+    others = [line(tool_calls=[call({"p": 1}), call({"p": 1})]), line(tool_calls=[call({"p": 2}, id="c1")]), done()]
+    assert len([event for event in decode(*others) if isinstance(event, ToolCallStart)]) == 3
+
+
+def test_a_call_whose_fields_stand_in_the_call_itself_is_read() -> None:
+    flat = {"id": "c1", "name": "f", "arguments": {"p": 1}}
+    assert decode(line(tool_calls=[flat]), done())[1:4] == [
+        ToolCallStart("c1", "f"),
+        ToolCallDelta('{"p": 1}'),
+        ToolCallEnd(),
+    ]
 
 
 def test_a_call_without_its_function_is_a_protocol_error() -> None:

@@ -170,6 +170,11 @@ def test_a_choice_is_made_by_the_tools_that_are_offered(choice: ToolChoice | Non
     assert [tool["function"]["name"] for tool in body.get("tools", [])] == names  # type: ignore[attr-defined]
 
 
+def test_a_prompt_that_nobody_follows_is_said_by_the_user() -> None:
+    alone = request(Message(Role.SYSTEM, (TextPart("Name this session."),)))
+    assert sent(alone)["messages"] == [{"role": "user", "content": "Name this session."}]
+
+
 @pytest.mark.parametrize("tool", [CustomTool("patch"), HostedTool("web_search", msgspec.Raw(b"{}"))])
 def test_a_tool_that_no_filter_has_lowered_is_named(tool: CustomTool | HostedTool) -> None:
     with pytest.raises(ProtocolError, match=r"patch|web_search"):
@@ -380,3 +385,66 @@ def test_a_stream_is_the_default_and_minus_one_is_no_limit() -> None:
 def test_a_bad_request_names_its_field(body: bytes, named: str) -> None:
     with pytest.raises(ProtocolError, match=named):
         OllamaChat().decode_request(body)
+
+
+def read(**fields: object) -> ChatRequest:
+    body = {"model": "m", "messages": [{"role": "user", "content": "hi"}], **fields}
+    return OllamaChat().decode_request(json.dumps(body).encode())
+
+
+@pytest.mark.parametrize(
+    ("think", "expected"),
+    [
+        ("", None),
+        ("none", Reasoning(enabled=False)),
+        ("off", Reasoning(enabled=False)),
+        ("false", Reasoning(enabled=False)),
+        ("true", Reasoning(enabled=True)),
+        ("minimal", Reasoning(enabled=True, effort="minimal")),
+        ("xhigh", Reasoning(enabled=True, effort="xhigh")),
+    ],
+)
+def test_think_is_read_in_the_words_of_other_apis(think: str, expected: Reasoning | None) -> None:
+    assert read(think=think).reasoning == expected
+
+
+def test_a_result_finds_its_call_by_the_older_word_for_the_tool_s_name() -> None:
+    calls = [{"function": {"name": name, "arguments": {}}} for name in ("Read", "Write")]
+    results = [{"role": "tool", "name": name, "content": name} for name in ("Write", "Read")]
+    messages = [{"role": "user", "content": "hi"}, {"role": "assistant", "tool_calls": calls}, *results]
+    assert read(messages=messages).messages[-1].parts == (
+        ToolResultPart("call_2", (TextPart("Write"),)),
+        ToolResultPart("call_1", (TextPart("Read"),)),
+    )
+
+
+def test_openai_s_roles_and_flat_calls_are_read() -> None:
+    messages = [
+        {"role": "developer", "content": "be short"},
+        {"role": "assistant", "tool_calls": [{"id": "c", "name": "Read", "arguments": {"x": 1}}]},
+        {"role": "function", "tool_call_id": "c", "content": "done"},
+    ]
+    assert read(messages=messages).messages == (
+        Message(Role.SYSTEM, (TextPart("be short"),)),
+        Message(Role.ASSISTANT, (ToolCallPart("c", "Read", '{"x": 1}'),)),
+        Message(Role.TOOL, (ToolResultPart("c", (TextPart("done"),)),)),
+    )
+
+
+@pytest.mark.parametrize("key", ["parameters", "input_schema"])
+def test_a_tool_whose_fields_stand_in_the_definition_itself_is_read(key: str) -> None:
+    tool = {"name": "Read", "description": "reads", key: json.loads(SCHEMA)}
+    [found] = read(tools=[tool]).tools
+    assert isinstance(found, FunctionTool)
+    assert (found.name, found.description, json.loads(bytes(found.parameters))) == ("Read", "reads", json.loads(SCHEMA))
+
+
+def test_a_schema_in_quotes_is_a_schema_and_an_empty_stop_is_none() -> None:
+    wanted = read(format=SCHEMA.decode(), options={"stop": ""})
+    assert (wanted.json_format, wanted.stop) == (JsonFormat(msgspec.Raw(SCHEMA)), ())
+
+
+def test_what_a_content_array_holds_beside_text_and_images_is_named() -> None:
+    content = [{"type": "text", "text": ""}, {"type": "file", "file": {"file_data": "x"}}]
+    [message] = read(messages=[{"role": "user", "content": content}]).messages
+    assert message.parts == (TextPart("[content of type `file` left out]"),)

@@ -35,6 +35,9 @@ from agentlaunch.core.wire.stop_sequences import named_stop
 _lines = msgspec.json.Decoder(ChatLine)
 _objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _UNNAMED = "unknown"
+_LOADED = ChatFault(ErrorKind.UNAVAILABLE, "the upstream has loaded its model and answered nothing")
+_NOT_ASKED = ("load", "unload")
+"""What Ollama says when it has not asked the model; a request meets it by chance (oh-my-pi #7465, langchain #31482)."""
 
 
 class _State(Enum):
@@ -57,6 +60,8 @@ class OllamaDecoder:
         self._id_prefix = "call"
         self._ids = CallIds()
         self._calls = 0
+        self._told: set[tuple[str, str, str]] = set()
+        self._has_said = False
 
     def feed(self, frame: Frame) -> Iterator[ChatEvent]:
         """Translate one line; what follows the end is ignored."""
@@ -91,26 +96,35 @@ class OllamaDecoder:
 
     def _said(self, message: ChatMessage) -> Iterator[ChatEvent]:
         if message.thinking:
+            self._has_said = True
             yield ThinkingDelta(message.thinking)
         content = message.content
         text = content if isinstance(content, str) else "".join(part.text or "" for part in content or ())
         if text:
+            self._has_said = True
             yield TextDelta(text)
         for call in message.tool_calls or ():
             yield from self._call(call)
 
     def _call(self, call: ToolCall) -> Iterator[ChatEvent]:
-        """Calls come whole, never as deltas (facts/ollama-api.md F.4)."""
-        function = call.function
+        """Calls come whole, never as deltas (facts/ollama-api.md F.4); one that the last line repeats is told once."""
+        function = call.called()
         if function is None:
             raise ProtocolError("`message.tool_calls[].function` is missing")
         wanted = "" if call.id is None else str(call.id)
-        yield ToolCallStart(self._ids.fresh(wanted, self._id_prefix, self._calls), function.name or _UNNAMED)
-        yield ToolCallDelta(arguments_text(function.arguments))
+        said = (wanted, function.name or _UNNAMED, arguments_text(function.arguments))
+        if wanted and said in self._told:
+            return
+        self._told.add(said)
+        yield ToolCallStart(self._ids.fresh(wanted, self._id_prefix, self._calls), said[1])
+        yield ToolCallDelta(said[2])
         yield ToolCallEnd()
         self._calls += 1
 
     def _done(self, line: ChatLine) -> Iterator[ChatEvent]:
+        if line.done_reason in _NOT_ASKED and not (self._has_said or self._calls):
+            yield from self._end(Failed(_LOADED))
+            return
         counted, answered = _count(line.prompt_eval_count), _count(line.eval_count)
         expected = self._expectation
         if expected is not None and expected.was_cut(counted):

@@ -26,11 +26,26 @@ from agentlaunch.core.ir import (
 from agentlaunch.core.media import bare_data
 from agentlaunch.core.wire.base import ProtocolError, decode_json
 from agentlaunch.core.wire.ollama_chat.arguments import arguments_text
-from agentlaunch.core.wire.ollama_chat.types import ChatMessage, Options, RequestBody, ToolCall, ToolDefinition
+from agentlaunch.core.wire.ollama_chat.types import (
+    ChatMessage,
+    FunctionDefinition,
+    Options,
+    RequestBody,
+    ToolCall,
+    ToolDefinition,
+)
 
 _bodies = msgspec.json.Decoder(RequestBody)
 _tools = msgspec.json.Decoder(ToolDefinition)
+_functions = msgspec.json.Decoder(FunctionDefinition)
+_texts = msgspec.json.Decoder(str)
 _EFFORTS = ("low", "medium", "high", "max")
+_MORE_EFFORTS = ("minimal", "xhigh")
+"""OpenAI's, which clients of both APIs send."""
+_SWITCHES = {"true": True, "on": True, "false": False, "off": False, "none": False}
+_WORDS = ("text", "input_text", "output_text")
+_SYSTEM_ROLES = ("system", "developer")
+_RESULT_ROLES = ("tool", "function")
 _IMAGE_STARTS = {"iVBORw0KGgo": "image/png", "/9j/": "image/jpeg", "R0lGOD": "image/gif", "UklGR": "image/webp"}
 """Base64 of each type's first bytes: this wire sends images without their type."""
 
@@ -48,7 +63,7 @@ def decode_request(body: bytes) -> ChatRequest:
         messages=tuple(_Conversation().messages(wire.messages or [])),
         tools=tuple(_tool(raw, place) for place, raw in enumerate(wire.tools or ())),
         max_output_tokens=limit if limit is not None and limit > 0 else None,  # -1 and -2 mean without end
-        stop=stop,
+        stop=tuple(filter(None, stop)),
         sampling=Sampling(
             options.temperature,
             options.top_p,
@@ -78,7 +93,7 @@ class _Conversation:
         """The messages; neighbouring tool messages are the results of one turn."""
         results: list[ToolResultPart] = []
         for place, message in enumerate(messages):
-            if message.role == "tool":
+            if message.role in _RESULT_ROLES:
                 results.append(self._result(message))
                 continue
             if results:
@@ -90,7 +105,7 @@ class _Conversation:
 
     def _message(self, message: ChatMessage, where: str) -> Message:
         match message.role:
-            case "system":
+            case role if role in _SYSTEM_ROLES:
                 return Message(Role.SYSTEM, tuple(_said(message)))
             case "user":
                 return Message(Role.USER, (*_said(message), *map(_image, message.images or ())))
@@ -107,15 +122,16 @@ class _Conversation:
             yield part
 
     def _call(self, call: ToolCall, where: str) -> ToolCallPart:
-        if call.function is None or not call.function.name:
+        function = call.called()
+        if function is None or not function.name:
             raise ProtocolError(f"`{where}.function.name` is missing")
         self._calls += 1
         id_ = "" if call.id is None else str(call.id)
-        return ToolCallPart(id_ or f"call_{self._calls}", call.function.name, arguments_text(call.function.arguments))
+        return ToolCallPart(id_ or f"call_{self._calls}", function.name, arguments_text(function.arguments))
 
     def _result(self, message: ChatMessage) -> ToolResultPart:
         given = "" if message.tool_call_id is None else str(message.tool_call_id)
-        call_id = given or self._oldest(message.tool_name or "")
+        call_id = given or self._oldest(message.tool_name or message.name or "")
         self._unanswered = [call for call in self._unanswered if call[0] != call_id]
         images = tuple(map(_image, message.images or ()))
         return ToolResultPart(call_id, (*_said(message), *images))
@@ -135,6 +151,8 @@ def _said(message: ChatMessage) -> list[TextPart | ImagePart]:
             said.append(TextPart(part.text))
         if url := part.image_url if isinstance(part.image_url, str) else part.image_url and part.image_url.url:
             said.append(_image(url))
+        elif not part.text and part.type not in _WORDS:
+            said.append(TextPart(f"[content of type `{part.type}` left out]"))
     return said
 
 
@@ -151,20 +169,22 @@ def _tool(raw: msgspec.Raw, place: int) -> Tool:
     tool = decode_json(bytes(raw), _tools)
     if tool.type != "function":
         return HostedTool(tool.type, raw)
-    if tool.function is None:
+    if tool.function is None and not tool.name:
         raise ProtocolError(f"`tools[{place}].function` is missing")
-    function = tool.function
-    given = bytes(function.parameters) not in (b"", b"null")
-    return FunctionTool(function.name, function.description or "", function.parameters if given else NO_PARAMETERS)
+    function = tool.function or decode_json(bytes(raw), _functions)
+    given = (schema for schema in (function.parameters, function.input_schema) if bytes(schema) not in (b"", b"null"))
+    return FunctionTool(function.name, function.description or "", next(given, NO_PARAMETERS))
 
 
 def _reasoning(think: bool | str | None) -> Reasoning | None:
     match think:
-        case None:
+        case None | "":
             return None
         case bool():
             return Reasoning(enabled=think)
-        case str() if think in _EFFORTS:
+        case str() if think in _SWITCHES:
+            return Reasoning(enabled=_SWITCHES[think])
+        case str() if think in _EFFORTS or think in _MORE_EFFORTS:
             return Reasoning(enabled=True, effort=think)
         case _:
             raise ProtocolError(f"`think` is `{think}`, not one of true, false, {', '.join(_EFFORTS)}")
@@ -176,6 +196,8 @@ def _format(raw: msgspec.Raw) -> JsonFormat | None:
         return None
     if text == b'"json"':
         return JsonFormat()
+    if text.startswith(b'"') and (inner := decode_json(text, _texts)).lstrip().startswith("{"):
+        return JsonFormat(msgspec.Raw(inner.encode("utf-8", "replace")))
     if not text.startswith(b"{"):
         raise ProtocolError("`format` is neither `json` nor a JSON schema")
     return JsonFormat(raw)

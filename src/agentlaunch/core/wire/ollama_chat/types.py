@@ -25,10 +25,16 @@ class CalledFunction(msgspec.Struct):
 
 
 class ToolCall(msgspec.Struct):
-    """A whole call. Servers before 0.12 send no id."""
+    """A whole call. Servers before 0.12 send no id. Some peers put the function's own fields here."""
 
     function: CalledFunction | None = None
     id: str | int | None = None
+    name: str | None = None
+    arguments: Raw = EMPTY
+
+    def called(self) -> CalledFunction | None:
+        """The function, wherever its fields stand; None where none is named."""
+        return self.function or (CalledFunction(self.name, self.arguments) if self.name else None)
 
 
 class ImageUrl(msgspec.Struct):
@@ -40,6 +46,7 @@ class ImageUrl(msgspec.Struct):
 class ContentPart(msgspec.Struct):
     """An element of a content array, which Ollama itself refuses and OpenAI's clients send."""
 
+    type: str = "text"
     text: str | None = None
     image_url: ImageUrl | str | None = None
 
@@ -53,6 +60,7 @@ class ChatMessage(msgspec.Struct):
     images: list[str] | None = None
     tool_calls: list[ToolCall] | None = None
     tool_name: str | None = None
+    name: str | None = None
     tool_call_id: str | int | None = None
 
 
@@ -60,17 +68,19 @@ class ChatMessage(msgspec.Struct):
 
 
 class FunctionDefinition(msgspec.Struct):
-    """A tool's function."""
+    """A tool's function; `input_schema` is Anthropic's name for its `parameters`."""
 
     name: ToolName
     description: str | None = None
     parameters: Raw = EMPTY
+    input_schema: Raw = EMPTY
 
 
 class ToolDefinition(msgspec.Struct):
-    """An element of `tools`."""
+    """An element of `tools`. With a `name` the function's own fields stand here, as in other vendors' forms."""
 
     type: str = "function"
+    name: str = ""
     function: FunctionDefinition | None = None
 
 
