@@ -11,7 +11,7 @@ import pytest
 
 from agentlaunch.agents.base import load_agent
 from agentlaunch.agents.command import Completed
-from agentlaunch.agents.install import install_agent
+from agentlaunch.agents.install import OWN_WAY, install_agent
 from agentlaunch.agents.locate import LocatedAgent, agent_prefix, install_marker, locate_agent
 from agentlaunch.errors import Bug, MachineError, RemoteError
 from agentlaunch.system.dirs import Dirs, find_dirs
@@ -72,7 +72,7 @@ def test_the_tested_version_is_installed_checked_and_then_found(dirs: Dirs, envi
     program = str(prefix / "node_modules" / ".bin" / "codex")
     located = install_agent(CODEX, dirs, environment, said.append, npm)
     assert located == LocatedAgent(program, TESTED) == locate_agent(CODEX, environment, dirs, npm)
-    words = ("install", "--prefix", str(prefix), "--no-fund", "--no-audit", "--omit=dev", "@openai/codex@0.169.0")
+    words = ("install", "--prefix", str(prefix), "--no-fund", "--no-audit", *OWN_WAY, "@openai/codex@0.169.0")
     assert npm.asked == [(str(Path(environment["PATH"]) / "npm"), *words), (program, "--version")]
     assert said == [
         f"installing @openai/codex@0.169.0 with npm into {prefix} (200 to 400 MB)",
@@ -130,6 +130,36 @@ def test_npms_last_lines_are_told_when_it_fails(dirs: Dirs, environment: dict[st
         "  npm error code E404",
     ]
     assert locate_agent(CODEX, {"PATH": ""}, dirs, FakeNpm(GOOD, GOOD)) is None
+
+
+class NpmWithoutScripts(FakeNpm):
+    """With `ignore-scripts` in its settings: the program is a stub until the package's own script was run."""
+
+    def __call__(self, argv: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> Completed:
+        if argv[1] == "rebuild":
+            self.version = GOOD
+        return super().__call__(argv, environment, timeout_s)
+
+
+def test_where_npm_is_told_to_run_no_scripts_the_agents_own_one_is_run_and_no_other(
+    dirs: Dirs, environment: dict[str, str]
+) -> None:
+    npm = NpmWithoutScripts(GOOD, Completed(1, "", "native binary not installed"))
+    assert install_agent(CODEX, dirs, environment, str, npm).version == TESTED
+    prefix = str(agent_prefix(CODEX, dirs))
+    words = ("rebuild", "--prefix", prefix, "--ignore-scripts=false", *OWN_WAY, "@openai/codex")
+    assert [asked[1:] for asked in npm.asked if asked[1] == "rebuild"] == [words]
+
+
+def test_an_agent_whose_script_cannot_be_run_either_is_not_installed(dirs: Dirs, environment: dict[str, str]) -> None:
+    class Npm(NpmWithoutScripts):
+        def __call__(self, argv: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> Completed:
+            done = super().__call__(argv, environment, timeout_s)
+            return Completed(1, "", "npm error") if argv[1] == "rebuild" else done
+
+    with pytest.raises(RemoteError, match=r"was installed, but does not start:\n  no native binary"):
+        install_agent(CODEX, dirs, environment, str, Npm(GOOD, Completed(1, "", "no native binary")))
+    assert not install_marker(CODEX, dirs).exists()
 
 
 @pytest.mark.parametrize("version", [Completed(1, "", "no native binary"), Completed(None, "", "no native binary")])

@@ -64,6 +64,9 @@ CLAUDE_UNSET = (
     "CLAUDECODE",
     "CLAUDE_CODE_ENTRYPOINT",
     "CLAUDE_CODE_CHILD_SESSION",
+    "CLAUDE_CODE_HOST_AUTH_ENV_VAR",
+    "CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST",
+    "CLAUDE_CODE_SDK_HAS_HOST_AUTH_REFRESH",
 )
 
 
@@ -506,6 +509,21 @@ def test_a_hostile_environment_does_not_reach_the_agent(name: str) -> None:
     assert {key: left.get(key) for key in plan.env} == dict(plan.env)
     assert not set(plan.unset) & set(left)
     assert shlex.join(plan.argv).count("sk-user") == 0
+
+
+def test_claude_code_in_a_terminal_of_its_desktop_application_takes_our_login_and_not_the_hosts() -> None:
+    host = {
+        "CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST": "1",
+        "CLAUDE_CODE_HOST_AUTH_ENV_VAR": "HOST_TOKEN",
+        "CLAUDECODE": "1",
+    }
+    user = {
+        **host,
+        "CLAUDE_CODE_SDK_HAS_HOST_AUTH_REFRESH": "1",
+        "ANTHROPIC_BASE_URL": "http://127.0.0.1:9",
+        "TERM": "x",
+    }
+    assert launch_environment(user, ClaudeCode().plan(context(environment=user))) == {"TERM": "x"}
 
 
 def test_claude_asks_in_the_roles_that_the_policy_routes_by_their_names() -> None:

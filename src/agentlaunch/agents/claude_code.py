@@ -36,9 +36,18 @@ OTHER_CREDENTIALS = (
 """Who the user is elsewhere. Empty in the settings file: the user's key then never reaches the shim. The process's
 ANTHROPIC_UNIX_SOCKET wins over the settings file ("Unable to connect to API"), so all of them are unset as well."""
 
-OUTER_SESSION = ("CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_CHILD_SESSION")
-"""What Claude Code sets for the commands that it runs. Some versions refuse to start below another session, others take
-themselves for a part of it (anthropics/claude-code 25434, 32618); a launch is a session of its own."""
+OUTER_SESSION = (
+    "CLAUDECODE",
+    "CLAUDE_CODE_ENTRYPOINT",
+    "CLAUDE_CODE_CHILD_SESSION",
+    "CLAUDE_CODE_HOST_AUTH_ENV_VAR",
+    "CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST",
+    "CLAUDE_CODE_SDK_HAS_HOST_AUTH_REFRESH",
+)
+"""What Claude Code, and the desktop application that hosts it, set for the commands that they run. Some versions refuse
+to start below another session, others take themselves for a part of it (anthropics/claude-code 25434, 32618); below a
+host that has the login ours is not taken ("Not logged in" with 2.1.331 and either of the host's first two variables;
+getpaseo/paseo 3618). A launch is a session of its own."""
 
 MODEL_VARIABLES = (
     "ANTHROPIC_MODEL",

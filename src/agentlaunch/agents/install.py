@@ -21,6 +21,13 @@ INSTALL_TIMEOUT_S = 1800.0
 
 LAST_LINES = 6
 
+OWN_WAY = (
+    *("--no-global", "--location=project", "--no-dry-run", "--no-package-lock-only", "--bin-links"),
+    *("--omit=dev", "--include=optional"),
+)
+"""What a user's `.npmrc` or `npm_config_*` may say otherwise, and the agent is then not where we look for it, or lacks
+the program for this machine (each tried with npm 11.19.1)."""
+
 Say = Callable[[str], None]
 
 
@@ -75,17 +82,27 @@ def _install(agent: Agent, dirs: Dirs, npm: str, environment: Mapping[str, str],
     write_private(prefix / "package.json", _package_file(agent).encode())
     wanted = f"{agent.package}@{agent.tested_version}"
     say(f"installing {wanted} with npm into {prefix} (200 to 400 MB)")
-    argv = (npm, "install", "--prefix", str(prefix), "--no-fund", "--no-audit", "--omit=dev", wanted)
+    argv = (npm, "install", "--prefix", str(prefix), "--no-fund", "--no-audit", *OWN_WAY, wanted)
     done = run(argv, environment, INSTALL_TIMEOUT_S)
     if done.code != 0:
         raise _failed(agent, done, f"npm could not install `{wanted}`")
-    program = prefix / "node_modules" / ".bin" / agent.executable
-    started = find_program(program.name, {**environment, "PATH": str(program.parent)}) or program
-    checked = run((str(started), "--version"), environment, 60.0)
+    checked = _started(agent, prefix, environment, run)
+    if checked.code != 0:
+        # `ignore-scripts` holds back all scripts, and the agent's own one puts its program in place: it alone is run.
+        rebuild = (npm, "rebuild", "--prefix", str(prefix), "--ignore-scripts=false", *OWN_WAY, agent.package)
+        if run(rebuild, environment, INSTALL_TIMEOUT_S).code == 0:
+            checked = _started(agent, prefix, environment, run)
     if checked.code != 0:
         raise _failed(agent, checked, f"`{wanted}` was installed, but does not start")
     write_private(install_marker(agent, dirs), agent.tested_version.encode())
     say(f"installed {agent.title} {agent.tested_version}")
+
+
+def _started(agent: Agent, prefix: Path, environment: Mapping[str, str], run: Run) -> Completed:
+    """How the installed program answers when it is asked for its version."""
+    program = prefix / "node_modules" / ".bin" / agent.executable
+    started = find_program(program.name, {**environment, "PATH": str(program.parent)}) or program
+    return run((str(started), "--version"), environment, 60.0)
 
 
 def _package_file(agent: Agent) -> str:
