@@ -35,6 +35,8 @@ class Moods:
     held_after: int | None = None
     wrong_content: dict[str, bytes] = field(default_factory=dict)
     statuses: list[int] = field(default_factory=list)
+    status_headers: Headers = ()
+    api_status: int = 0
     api_page: bytes | None = None
     claimed_bytes: int | None = None
 
@@ -86,6 +88,8 @@ class HuggingFaceDouble:
 
     def _model(self, path: str, request: HttpRequest, *, is_known: bool) -> HttpReply:
         repository, _, revision = path.partition("/revision/")
+        if self.moods.api_status:
+            return HttpReply(self.moods.api_status, b"<!DOCTYPE html>", "text/html")
         if self.moods.api_page is not None:
             return HttpReply(200, self.moods.api_page, "text/html")
         refused = self._refused(repository, is_known=is_known)
@@ -136,7 +140,9 @@ class HuggingFaceDouble:
         if "signature=s3cret" not in address.query or "authorization" in request.headers:
             return HttpReply(403, b"<Error>AccessDenied</Error>", "application/xml")
         if self.moods.statuses:
-            return HttpReply(self.moods.statuses.pop(0), b"<Error>SlowDown</Error>", "application/xml")
+            return HttpReply(
+                self.moods.statuses.pop(0), b"<Error>SlowDown</Error>", "application/xml", self.moods.status_headers
+            )
         name, data = self._find(address.path.removeprefix("/"))
         shown = self.moods.wrong_content.get(name, data)
         start = self._start(request)

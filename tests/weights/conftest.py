@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 from tests.doubles.hugging_face_server import HuggingFaceDouble
 
-from agentlaunch.weights.download import FetchOrder, Patience, fetch
+from agentlaunch.weights.download import FetchOrder, fetch
 from agentlaunch.weights.hub_settings import HubSettings
 from agentlaunch.weights.hugging_face import list_repository
+from agentlaunch.weights.patience import Patience
 from agentlaunch.weights.progress import Progress
 
 REPOSITORY = "maker/Tiny-GGUF"
 CONTENT = b"".join(hashlib.sha256(str(number).encode()).digest() for number in range(46_875))
-IMPATIENT = Patience(connect_s=5, silence_s=5, tries=3, pause_s=0.01, longest_pause_s=0.02, look_s=0.01)
+IMPATIENT = Patience(connect_s=5, silence_s=5, tries=3, tries_begun=3, pause_s=0.01, longest_pause_s=0.02, look_s=0.01)
 
 Fetched = tuple[tuple[Path, ...], list[Progress]]
 Fetch = Callable[..., Fetched]

@@ -107,6 +107,32 @@ def test_a_busy_store_is_asked_again(double: HuggingFaceDouble, fetch_files: Fet
     assert path.read_bytes() == CONTENT
 
 
+def test_a_wait_that_the_server_asks_for_is_kept_and_told(double: HuggingFaceDouble, fetch_files: Fetch) -> None:
+    double.moods.statuses = [429]
+    double.moods.status_headers = (
+        ("ratelimit", '"resolvers";r=0;t=1'),
+        ("ratelimit-policy", '"fixed window";q=1;w=300'),
+    )
+    (path,), seen = fetch_files()
+    assert path.read_bytes() == CONTENT
+    assert [progress.stage for progress in seen].count("pausing") == 100
+
+
+def test_a_longer_wait_is_told_instead_and_the_server_is_left_alone(
+    double: HuggingFaceDouble, fetch_files: Fetch
+) -> None:
+    double.moods.statuses = [429] * 9
+    double.moods.status_headers = (("retry-after", "3600"),)
+    error = failure(fetch_files)
+    assert (type(error), error.code, error.message, error.hint) == (
+        RemoteError,
+        "hub-busy",
+        f"Hugging Face takes no more requests for `{REPOSITORY}` from this address for a while (429)",
+        "in 3600 seconds, go on where it stopped: go-on; it allows more to who is known: export HF_TOKEN=...",
+    )
+    assert len(double.moods.statuses) == 8
+
+
 def test_a_server_without_ranges_sends_the_file_anew(
     double: HuggingFaceDouble, settings: HubSettings, fetch_files: Fetch
 ) -> None:

@@ -58,6 +58,16 @@ def test_a_private_repository_opens_with_its_token(double: HuggingFaceDouble, se
     assert list_repository(REPOSITORY, HubSettings(settings.endpoint, settings.cache, "hf_right")).commit == COMMIT
 
 
+def test_a_hub_that_takes_no_more_requests_says_when_it_will(double: HuggingFaceDouble, settings: HubSettings) -> None:
+    double.moods.api_status = 429
+    with pytest.raises(RemoteError) as raised:
+        list_repository(REPOSITORY, settings)
+    assert (raised.value.code, raised.value.hint) == (
+        "hub-busy",
+        "in five minutes, again; it allows more to who is known: export HF_TOKEN=...",
+    )
+
+
 def test_a_hub_that_is_down_is_its_own_fault(double: HuggingFaceDouble, settings: HubSettings) -> None:
     double.moods.is_down = True
     error = failure(REPOSITORY, settings)

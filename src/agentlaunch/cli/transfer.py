@@ -12,7 +12,12 @@ PAINTED_EVERY_S, PLAIN_EVERY_S = 0.1, 5.0
 _BAR_CELLS = 20
 _BAR_COLUMNS = 64
 """A narrower line has no bar: the figures say the same."""
-_STAGES: dict[Stage, str] = {"fetching": "", "checking": "checking ", "waiting": "another process fetches it: "}
+_STAGES: dict[Stage, str] = {
+    "fetching": "",
+    "checking": "checking ",
+    "pausing": "asks again soon: ",
+    "waiting": "another process fetches it: ",
+}
 
 
 class TransferLines:

@@ -22,32 +22,23 @@ from agentlaunch.weights.hub_cache import CachePlace, cache_place
 from agentlaunch.weights.hugging_face import (
     REVISION,
     RepositoryListing,
+    busy,
     file_url,
     refusal,
     request_headers,
     unreachable,
 )
+from agentlaunch.weights.patience import PATIENT, Patience, told_wait_s
 from agentlaunch.weights.progress import OnProgress, Progress, Stage, size_text
 from agentlaunch.weights.sink import Sink, opened
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from agentlaunch.weights.hub_settings import HubSettings
 
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
-
-
-@dataclass(frozen=True)
-class Patience:
-    """Seconds. `tries` without one byte of progress end a download; the pause before each is twice the last one."""
-
-    connect_s: float = 15.0
-    silence_s: float = 30.0
-    tries: int = 6
-    pause_s: float = 0.5
-    longest_pause_s: float = 10.0
-    look_s: float = 0.25
 
 
 @dataclass(frozen=True)
@@ -58,7 +49,7 @@ class FetchOrder:
     files: tuple[RepositoryFile, ...]
     settings: HubSettings
     again: str
-    patience: Patience = Patience()
+    patience: Patience = PATIENT
 
     @property
     def places(self) -> tuple[CachePlace, ...]:
@@ -72,7 +63,7 @@ def fetch(order: FetchOrder, on_progress: OnProgress) -> tuple[Path, ...]:
 
     Whatever ends it, Ctrl-C too, leaves what was fetched, and the next call goes on there. Raises MachineError
     `no-room` before anything is fetched, `disk-full`, `cache-not-writable`, RemoteError `download-cut`, `wrong-digest`,
-    `wrong-length`, `hub-key`, `hub-refused`, UserError `unknown-repository`.
+    `wrong-length`, `hub-key`, `hub-busy`, `hub-refused`, UserError `unknown-repository`.
     """
     check_room(order)
     tally = _Tally(order.places, on_progress)
@@ -169,21 +160,39 @@ def _bring(file: RepositoryFile, place: CachePlace, order: FetchOrder, line: _Li
 
 def _stream(file: RepositoryFile, sink: Sink, order: FetchOrder, line: _Line) -> None:
     """Ask until all bytes are here; only tries that bring nothing are counted."""
-    patience, failures = order.patience, 0
+    patience, failures, has_begun = order.patience, 0, False
     while sink.size_bytes < file.size_bytes:
         before = sink.size_bytes
-        reason = _stream_once(file, sink, order, line)
+        ended = _stream_once(file, sink, order, line)
+        has_begun = has_begun or sink.size_bytes > before
         failures = 0 if sink.size_bytes > before else failures + 1
-        if failures >= patience.tries:
+        if patience.is_over(failures, has_begun=has_begun):
             kept = f"{size_text(sink.size_bytes)} of {size_text(file.size_bytes)} are kept"
-            message = f"the download of `{file.name}` ended early ({reason}); {kept}"
+            message = f"the download of `{file.name}` ended early ({ended.reason}); {kept}"
             raise RemoteError("download-cut", message, f"go on where it stopped: {order.again}")
         if sink.size_bytes < file.size_bytes:
-            sleep(min(patience.pause_s * 2**failures, patience.longest_pause_s))
+            wait_s = patience.pause_after(failures) if ended.wait_s is None else ended.wait_s
+            _pause(wait_s, lambda: line.tally.tell("pausing", sink.size_bytes), patience.look_s)
 
 
-def _stream_once(file: RepositoryFile, sink: Sink, order: FetchOrder, line: _Line) -> str:
-    """One request; the reason why it brought no more than it did. Raises for an answer that no repetition mends."""
+def _pause(seconds: float, tell: Callable[[], None], look_s: float) -> None:
+    """Sleep, and say that it is one: whoever looks on sees that nothing hangs."""
+    for _ in range(int(seconds / look_s)):
+        tell()
+        sleep(look_s)
+    sleep(seconds % look_s)
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """Why a request brought no more than it did, and the wait that the server has asked for, in seconds."""
+
+    reason: str
+    wait_s: float | None = None
+
+
+def _stream_once(file: RepositoryFile, sink: Sink, order: FetchOrder, line: _Line) -> _Ended:
+    """One request. Raises for an answer that no repetition mends."""
     headers = {**request_headers(order.settings), "Accept-Encoding": "identity"}
     if sink.size_bytes:
         headers["Range"] = f"bytes={sink.size_bytes}-"
@@ -191,9 +200,9 @@ def _stream_once(file: RepositoryFile, sink: Sink, order: FetchOrder, line: _Lin
     try:
         with line.client.stream("GET", url, headers=headers) as response:
             if response.status_code in _BUSY:
-                return f"status {response.status_code}"
+                return _busy(response, order)
             if not _begins_at(response, sink, file, order):
-                return "the server has no such range"
+                return _Ended("the server has no such range")
             for chunk in response.iter_raw():
                 if sink.size_bytes + len(chunk) > file.size_bytes:
                     raise _wrong_length(file, order)
@@ -202,8 +211,16 @@ def _stream_once(file: RepositoryFile, sink: Sink, order: FetchOrder, line: _Lin
     except OutboundProxyError as error:
         raise unreachable(order.settings.endpoint, error) from error
     except (httpx.TransportError, httpx.TooManyRedirects) as error:
-        return " ".join(str(error).split())[:120] or type(error).__name__
-    return "the connection was closed"
+        return _Ended(" ".join(str(error).split())[:120] or type(error).__name__)
+    return _Ended("the connection was closed")
+
+
+def _busy(response: httpx.Response, order: FetchOrder) -> _Ended:
+    """Whoever asks again before the wait is over is kept out for longer (huggingface_hub 3377)."""
+    wait_s = told_wait_s(response.headers)
+    if wait_s is not None and wait_s > order.patience.told_s:
+        raise busy(order.listing.repository, f"in {wait_s:.0f} seconds, go on where it stopped: {order.again}")
+    return _Ended(f"status {response.status_code}", wait_s)
 
 
 def _begins_at(response: httpx.Response, sink: Sink, file: RepositoryFile, order: FetchOrder) -> bool:

@@ -40,7 +40,7 @@ def list_repository(repository: str, settings: HubSettings) -> RepositoryListing
     """The files of the branch `main`, with sizes and digests; one request.
 
     Raises MachineError `hub-missing` without the package, UserError `unknown-repository`, `bad-endpoint`, RemoteError
-    `offline`, `hub-key`, `hub-unreachable`, `hub-refused`, `hub-answer`.
+    `offline`, `hub-key`, `hub-busy`, `hub-unreachable`, `hub-refused`, `hub-answer`.
     """
     if settings.is_offline:
         raise offline(f"`{repository}` cannot be looked up")
@@ -147,7 +147,15 @@ def refusal(status: int, code: str, repository: str, said: str = "") -> Agentlau
         return unknown_repository(repository)
     if status == 404:
         return RemoteError("hub-refused", f"the file is not in `{repository}` any more", "pull it again")
+    if status == 429:
+        return busy(repository, "in five minutes, again")
     return RemoteError("hub-refused", f"Hugging Face answered {status} for `{repository}`{detail}", "try again later")
+
+
+def busy(repository: str, when: str) -> RemoteError:
+    """So many requests came from this address that the next ones are refused for a while; `when` tells what to do."""
+    what = f"Hugging Face takes no more requests for `{repository}` from this address for a while (429)"
+    return RemoteError("hub-busy", what, f"{when}; it allows more to who is known: export HF_TOKEN=...")
 
 
 def unknown_repository(repository: str) -> UserError:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Stage = Literal["checking", "fetching", "waiting"]
-"""Reading again what was fetched before; bytes on their way; another process of ours fetches the same file."""
+Stage = Literal["checking", "fetching", "pausing", "waiting"]
+"""Reading again what was fetched before; bytes on their way; a pause before the server is asked again; another process
+of ours fetches the same file."""
 
 WINDOW_S = 15.0
 """The rate is that of so many seconds: long enough to be steady, short enough to follow a changed network."""
