@@ -82,7 +82,9 @@ def test_no_variable_that_holds_an_upstreams_key_reaches_the_agent(
 
 @pytest.mark.report("B317")
 def test_every_variable_with_the_value_of_a_key_in_use_goes_and_no_other(make_world: MakeWorld) -> None:
-    made = make_world(OPENROUTER_API_KEY=KEY, OR_KEY=KEY, OPENAI_API_KEY=OTHER_KEY, WORD="x" * (SHORTEST_KEY - 1))
+    made = make_world(
+        OPENROUTER_API_KEY=KEY, OR_KEY=f'"{KEY}" ', OPENAI_API_KEY=OTHER_KEY, WORD="x" * (SHORTEST_KEY - 1)
+    )
     end = launched(made, prepared("codex"))
     assert {"OPENROUTER_API_KEY", "OR_KEY"}.isdisjoint(end.environment)
     assert (end.environment["OPENAI_API_KEY"], len(end.environment["WORD"])) == (OTHER_KEY, SHORTEST_KEY - 1)

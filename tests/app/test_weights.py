@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -169,6 +170,18 @@ def test_offline_says_so_and_still_finds_what_is_here(made: Made, make_world: Ma
     assert (type(error), error.code) == (RemoteError, "offline")
     bring(made, "hf:me/Tiny-GGUF:Q8_0")
     assert bring(offline, "hf:me/Tiny-GGUF:Q8_0").was_here
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_what_is_here_is_used_where_the_hub_cannot_say_what_else_there_is(
+    made: Made, double: HuggingFaceDouble, status: int
+) -> None:
+    double.moods.api_status = status
+    assert isinstance(refused(made, "hf:me/Tiny-GGUF"), RemoteError)
+    double.moods.api_status = 0
+    brought = bring(made, "hf:me/Tiny-GGUF:Q8_0")
+    double.moods.api_status = status
+    assert bring(made, "hf:me/Tiny-GGUF") == replace(brought, was_here=True)
 
 
 def test_ctrl_c_keeps_what_was_fetched_and_says_how_to_go_on(made: Made, double: HuggingFaceDouble) -> None:

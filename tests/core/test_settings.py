@@ -66,6 +66,18 @@ def test_the_order_of_the_sources_is_flag_variable_project_user(said: set[str]) 
     assert found.model.value == expected
 
 
+def test_the_space_that_cmd_leaves_behind_a_variable_is_no_part_of_it() -> None:
+    said = {
+        "AGENTLAUNCH_CONTEXT": "4096 ",
+        "AGENTLAUNCH_KV": "Q8_0 ",
+        "AGENTLAUNCH_MODEL": " demo",
+        "AGENTLAUNCH_YES": "1 ",
+    }
+    found = resolve_settings({}, said, ())
+    assert (found.context.value, found.kv.value, found.model.value, found.yes.value) == (4096, "q8_0", "demo", True)
+    assert resolve_settings({}, {"AGENTLAUNCH_MODEL": " "}, ()) == DEFAULTS
+
+
 def test_an_empty_variable_counts_as_unset() -> None:
     assert resolve_settings({}, {"AGENTLAUNCH_CONTEXT": "", "AGENTLAUNCH_MODEL": ""}, ()) == DEFAULTS
 

@@ -40,6 +40,9 @@ def file(name: str, size: int = 1) -> RepositoryFile:
         ("https://huggingface.co/me/Tiny-GGUF/", HubReference("me/Tiny-GGUF")),
         ("https://huggingface.co/me/Tiny-GGUF/tree/main", HubReference("me/Tiny-GGUF")),
         (" hf:me/Tiny-GGUF ", HubReference("me/Tiny-GGUF")),
+        ("hf:me/Tiny_v2-GGUF:latest", HubReference("me/Tiny_v2-GGUF")),
+        ("hf://me/Tiny\\_v2-GGUF:Q4\\_K\\_M", HubReference("me/Tiny_v2-GGUF", "Q4_K_M")),
+        ("huggingface://me/Tiny-GGUF:Q8_0", HubReference("me/Tiny-GGUF", "Q8_0")),
         ("http://www.huggingface.co/me/Tiny-GGUF", HubReference("me/Tiny-GGUF")),
         ("https://hf-mirror.com/me/Tiny-GGUF?show_file_info=x.gguf#files", HubReference("me/Tiny-GGUF")),
         (
@@ -198,6 +201,9 @@ def test_any_repository_gives_an_answer(names: list[str], quant: str) -> None:
     [
         ("https://ollama.com/library/qwen3:8b", "qwen3:8b"),
         ("ollama.com/library/qwen3", "qwen3"),
+        ("ollama://qwen3:8b", "qwen3:8b"),
+        ("ollama://library/qwen3", "qwen3"),
+        ("ollama:qwen3", ""),
         ("https://ollama.com/me/tiny:latest/", "me/tiny:latest"),
         ("https://ollama.com/library/../../etc", ""),
         ("https://ollama.com.evil.example/library/qwen3", ""),

@@ -163,6 +163,20 @@ def test_the_saved_token_is_used_unless_that_is_switched_off(tmp_path: Path) -> 
     assert "hf_saved" not in repr(read_hub_settings(environment))
 
 
+@pytest.mark.parametrize("said", ['"hf_right"', "Bearer hf_right", "\ufeffhf_right\n"])
+def test_a_token_is_read_as_people_set_it(tmp_path: Path, said: str) -> None:
+    (tmp_path / "token").write_text(said, "utf-8")
+    found = (read_hub_settings({"HF_TOKEN": said}), read_hub_settings({"HF_HOME": str(tmp_path)}))
+    assert [each.token for each in found] == ["hf_right", "hf_right"]
+
+
+@pytest.mark.parametrize("token", ["hf_\u201cright\u201d", "hf_ri\x01ght"])
+def test_a_token_that_no_header_can_carry_is_said_without_it(settings: HubSettings, token: str) -> None:
+    error = failure(REPOSITORY, HubSettings(settings.endpoint, settings.cache, token))
+    assert (type(error), error.code) == (UserError, "bad-hub-token")
+    assert "hf_" not in error.message + error.hint
+
+
 @pytest.mark.parametrize(
     "endpoint", ["nonsense", "ftp://127.0.0.1", "http://", "http://[::1", "http://127.0.0.1:99999"]
 )

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from agentlaunch.app.upstream_store import KeyVariable, read_store
+from agentlaunch.core.secrets import pasted_key
 from agentlaunch.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,4 +27,6 @@ def key_variables(ordered: str, keys: Iterable[str], world: World) -> tuple[str,
     with suppress(UserError):  # whoever needs an unreadable file of upstreams says so; here none of them is used
         named |= {stored.key.name for stored in read_store(world.dirs) if isinstance(stored.key, KeyVariable)}
     held = {key for key in keys if len(key) >= SHORTEST_KEY}
-    return tuple(sorted(name for name, value in world.environment.items() if name in named or value in held))
+    return tuple(
+        sorted(name for name, value in world.environment.items() if name in named or pasted_key(value) in held)
+    )

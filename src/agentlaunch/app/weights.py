@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from agentlaunch.app.world import World
     from agentlaunch.core.catalog import Catalog, Model
     from agentlaunch.core.fit.choice import Knowledge
+    from agentlaunch.weights.found import Holding
 
 HEAD_ROOM = 0.85
 """The share of the budget that weights of which nothing but the size is known may take: the rest is for the window."""
@@ -192,14 +193,16 @@ def _from_hub(
 ) -> Pulled:
     here = find_reference(reference, world) if reference.quant else None
     if here is not None:
-        return Pulled(_called(reference, here.quant, model), here.path, here.quant, here.size_bytes, was_here=True)
+        return _as_here(reference, here, model)
     settings = read_hub_settings(world.environment)
-    may_go = refuse_offline if is_loopback(settings.endpoint) else require_network
-    may_go(f"`{reference}` is not here", order.again, world)
-    if settings.is_offline:
-        raise offline(f"`{reference}` is not here")
-    with world.talk.waiting(f"asking for the files of `{reference.repository}`"):
-        listing = _listing(reference.repository, settings)
+    try:
+        listing = _asked(reference, order, world, settings)
+    except RemoteError:
+        # What is here works without the hub, which only says whether another quantisation would fit better.
+        here = find_reference(reference, world)
+        if here is None:
+            raise
+        return _as_here(reference, here, model)
     chosen = _chosen(reference, listing, None if reference.quant else _budget(world))
     if model is None:
         _check_size(chosen, order, world)
@@ -214,6 +217,20 @@ def _from_hub(
     with _interruptible(order, lambda: missing_bytes(fetch_order), chosen.size_bytes):
         paths = fetch(fetch_order, on_progress)
     return Pulled(_called(reference, chosen.quant, model), paths[0], chosen.quant, chosen.size_bytes, not missing)
+
+
+def _as_here(reference: HubReference, here: Holding, model: Model | None) -> Pulled:
+    return Pulled(_called(reference, here.quant, model), here.path, here.quant, here.size_bytes, was_here=True)
+
+
+def _asked(reference: HubReference, order: PullOrder, world: World, settings: HubSettings) -> RepositoryListing:
+    """Raises what `_listing` does, and RemoteError `offline` or `no-network`."""
+    may_go = refuse_offline if is_loopback(settings.endpoint) else require_network
+    may_go(f"`{reference}` is not here", order.again, world)
+    if settings.is_offline:
+        raise offline(f"`{reference}` is not here")
+    with world.talk.waiting(f"asking for the files of `{reference.repository}`"):
+        return _listing(reference.repository, settings)
 
 
 def _listing(repository: str, settings: HubSettings) -> RepositoryListing:

@@ -109,10 +109,11 @@ def resolve_policy(named: Sourced[str], files: Sequence[SettingsFile]) -> Policy
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
-    """An empty variable counts as unset, as shells and CI files write it."""
+    """An empty variable counts as unset, as shells and CI files write it. cmd.exe's `set NAME=value && ...`
+    leaves a space behind the value."""
     found: dict[str, object] = {}
     for key in _VARIABLE_KEYS:
-        value = environment.get(ENVIRONMENT_PREFIX + key.upper(), "")
+        value = environment.get(ENVIRONMENT_PREFIX + key.upper(), "").strip()
         if value:
             found[key] = value
     return found
@@ -183,7 +184,7 @@ def _count(raw: object, where: str, hint: str) -> int:
 
 def _kv_type(raw: object, where: str) -> KVType:
     for known in get_args(KVType):
-        if raw == known:
+        if isinstance(raw, str) and raw.lower() == known:
             found: KVType = known
             return found
     raise _bad(where, raw, f"known: {', '.join(get_args(KVType))}")

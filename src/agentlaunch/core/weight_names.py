@@ -10,9 +10,9 @@ _PART = re.compile(r"^(?P<base>.+?)[-.](?P<number>\d{5})-of-(?P<count>\d{5})$")
 _QUANT = re.compile(r"(?:^|[-._])((?:UD-)?(?:I?Q\d\w*|TQ\d_\d|MXFP4(?:_MOE)?|BF16|F16|F32|FP16))$", re.IGNORECASE)
 _NOT_WEIGHTS = re.compile(r"(?:^|[-._/])(?:mmproj|imatrix|draft|lora|adapter|mtp|vocab)(?:[-._/]|$)", re.IGNORECASE)
 """Files that go with a model and are none: image encoders, calibration data, draft models (report B309)."""
-_HOSTS = ("hf:", "hf.co/", "huggingface.co/", "hf-mirror.com/")
+_HOSTS = ("hf:", "hf.co/", "huggingface.co/", "huggingface://", "hf-mirror.com/")
 _OLLAMA_PAGE = re.compile(
-    r"(?:https?://)?(?:www\.)?ollama\.com/(?:library/)?(?P<tag>[\w.-]+(?:/[\w.-]+)?(?::[\w.-]+)?)/?"
+    r"(?:ollama://|(?:https?://)?(?:www\.)?ollama\.com/)(?:library/)?(?P<tag>[\w.-]+(?:/[\w.-]+)?(?::[\w.-]+)?)/?"
 )
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -77,13 +77,14 @@ class Incomplete:
 def parse_reference(name: str) -> HubReference | None:
     """The reference in `name`; None where it is another kind of name. A page's address in a browser is one too.
 
-    A file that is named, by its page's address or behind the colon, means its quantisation.
+    A file that is named, by its page's address or behind the colon, means its quantisation; Ollama's `latest` means
+    none. Underscores may have the backslash that Markdown gives them (ramalama 1755).
     """
     plain = re.sub(r"^https?://(?:www\.)?", "", name.strip(), flags=re.IGNORECASE)
     prefix = next((host for host in _HOSTS if plain.lower().startswith(host)), None)
     if prefix is None:
         return None
-    rest = re.split(r"[?#]", plain[len(prefix) :].strip())[0].strip("/")
+    rest = re.split(r"[?#]", plain[len(prefix) :].replace("\\_", "_").strip())[0].strip("/")
     path, _, quant = rest.partition(":")
     parts = path.split("/")
     repository, file = "/".join(parts[:2]), parts[-1] if len(parts) > 2 else ""
@@ -93,13 +94,15 @@ def parse_reference(name: str) -> HubReference | None:
 
 
 def ollama_page(name: str) -> str:
-    """The tag whose page in Ollama's library `name` is the address of; empty where it is none."""
+    """The tag whose page in Ollama's library `name` is the address of, or `ollama://TAG`; empty where it is none."""
     found = _OLLAMA_PAGE.fullmatch(name.strip())
     return "" if found is None else found["tag"]
 
 
 def _quant_meant(text: str, *, is_file: bool = False) -> str:
     """A quantisation as it is typed, or that of the file that is named in its place."""
+    if text.lower() == "latest":
+        return ""
     if not text.lower().endswith(".gguf"):
         return "" if is_file else text
     stem = text[: -len(".gguf")]

@@ -8,6 +8,7 @@ from importlib import import_module
 from urllib.parse import SplitResult, urlsplit
 
 from agentlaunch.core.endpoint import Counting, Endpoint, OutputLimitField
+from agentlaunch.core.secrets import pasted_key
 from agentlaunch.errors import UserError
 from agentlaunch.upstreams import UPSTREAMS
 from agentlaunch.upstreams.listing import Listing
@@ -59,7 +60,7 @@ def endpoint(
     can carry; the key itself is never shown.
     """
     known = load_kind(kind)
-    key = key.strip()
+    key = pasted_key(key)
     if not (key.isascii() and key.isprintable()):
         raise UserError(
             "bad-upstream-key",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentlaunch.core.offline import is_offline
+from agentlaunch.core.secrets import pasted_key
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 _TRUE = ("1", "on", "yes", "true")  # huggingface_hub/constants.py, ENV_VARS_TRUE_VALUES
@@ -55,14 +56,14 @@ def user_home(environment: Mapping[str, str]) -> Path:
 
 def _token(environment: Mapping[str, str], home: Path) -> str:
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
-        found = environment.get(name, "").replace("\r", "").replace("\n", "").strip()
+        found = pasted_key(environment.get(name, "").replace("\r", "").replace("\n", ""))
         if found:
             return found
     if _is_true(environment, "HF_HUB_DISABLE_IMPLICIT_TOKEN"):
         return ""
     named = environment.get("HF_TOKEN_PATH")
     try:
-        return (Path(named).expanduser() if named else home / "token").read_text("utf-8").strip()
+        return pasted_key((Path(named).expanduser() if named else home / "token").read_text("utf-8"))
     except (OSError, UnicodeDecodeError):
         return ""
 

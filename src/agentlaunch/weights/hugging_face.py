@@ -39,12 +39,13 @@ class RepositoryListing:
 def list_repository(repository: str, settings: HubSettings) -> RepositoryListing:
     """The files of the branch `main`, with sizes and digests; one request.
 
-    Raises MachineError `hub-missing` without the package, UserError `unknown-repository`, `bad-endpoint`, RemoteError
-    `offline`, `hub-key`, `hub-busy`, `hub-unreachable`, `hub-refused`, `hub-answer`.
+    Raises MachineError `hub-missing` without the package, UserError `unknown-repository`, `bad-endpoint`,
+    `bad-hub-token`, RemoteError `offline`, `hub-key`, `hub-busy`, `hub-unreachable`, `hub-refused`, `hub-answer`.
     """
     if settings.is_offline:
         raise offline(f"`{repository}` cannot be looked up")
     check_endpoint(settings.endpoint)
+    _check_token(settings.token)
     try:
         from huggingface_hub import HfApi
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError
@@ -109,6 +110,14 @@ def check_endpoint(endpoint: str) -> None:
     if not is_address:
         what = f"HF_ENDPOINT `{endpoint}` is no address of a server"
         raise UserError("bad-endpoint", what, "unset HF_ENDPOINT, or write it as in: export HF_ENDPOINT=https://HOST")
+
+
+def _check_token(token: str) -> None:
+    """Raises UserError `bad-hub-token` for what no HTTP header can carry; the token itself is never shown."""
+    if not (token.isascii() and (token.isprintable() or not token)):
+        what = "the token for Hugging Face (HF_TOKEN, or the saved one) holds characters that no HTTP header can carry"
+        hint = "copy it again, it is letters, digits and `_`: export HF_TOKEN=..."
+        raise UserError("bad-hub-token", what, hint)
 
 
 def request_headers(settings: HubSettings) -> dict[str, str]:
