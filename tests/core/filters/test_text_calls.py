@@ -1003,3 +1003,9 @@ def test_a_call_is_always_one_of_the_offered_tools(text: str) -> None:
     events, _ = filtered([text] if text else [])
     names = {part.name for part in answer(events).parts if isinstance(part, ToolCallPart)}
     assert names <= {each.name for each in REQUEST.tools if hasattr(each, "name")}
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_the_beginning_of_a_closing_mark_behind_bare_json_is_no_other_text(size: int) -> None:
+    text = '{"name": "bash", "arguments": {"command": "ls"}}\n[/TOOL_CALLS]'
+    assert outcome(*cut(text, size)) == LS

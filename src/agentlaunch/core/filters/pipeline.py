@@ -15,6 +15,7 @@ from agentlaunch.core.filters.offered import OfferedTools
 from agentlaunch.core.filters.opened_thinking import OpenedThinking
 from agentlaunch.core.filters.parser_failures import ParserFailures
 from agentlaunch.core.filters.repeats import RepeatGuard, RunawayNote
+from agentlaunch.core.filters.respelled import Respelled
 from agentlaunch.core.filters.silent_truncation import SilentTruncation
 from agentlaunch.core.filters.think import ThinkSplitter
 from agentlaunch.core.filters.tool_calls import TextCalls
@@ -52,14 +53,15 @@ def answer_filters(
     for reasoning that began in the prompt.
 
     They stand before the restorer of `tool_forms`. What the engine's parser gave up is saved first, runaways are
-    looked for in what the upstream sends, reasoning is split off before calls are looked for, and arguments and ids
-    are mended when all calls are known.
+    looked for in what the upstream sends, single families' marks are written anew, reasoning is split off before calls
+    are looked for, and arguments and ids are mended when all calls are known.
     """
     guard = RepeatGuard()
     offered = OfferedTools(request.tools)
     filters: list[AnswerFilter] = [
         ParserFailures(request, offered),
         guard,
+        Respelled(),
         TurnEnds(),
         *([opened] if opened else []),
         ThinkSplitter(),

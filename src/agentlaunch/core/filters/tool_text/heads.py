@@ -15,6 +15,7 @@ from agentlaunch.core.filters.tool_text.markup import (
     OPENERS,
     PARAMETER_TAGS,
     SEPARATORS,
+    STRAY_TAGS,
     TAGS,
     Cursor,
     NoCall,
@@ -199,7 +200,9 @@ def _named(cursor: Cursor, offered: OfferedTools, *, wrapped: bool) -> Form:
         raise NoCall
     if not _needs_nothing(cursor, offered, name):
         keys = (f"{key}</" for key in offered.schema(name).properties())
-        _expect(cursor, (*KEY_TAGS, "{", "```", "<tool_call>", *PARAMETER_TAGS, *SEPARATORS, *CLOSERS, *keys))
+        _expect(
+            cursor, (*KEY_TAGS, *STRAY_TAGS, "{", "```", "<tool_call>", *PARAMETER_TAGS, *SEPARATORS, *CLOSERS, *keys)
+        )
     return Form.NAMED
 
 

@@ -10,8 +10,8 @@ _BARS = ("\uff5c", "\u2016", "|")
 """DeepSeek's full-width bar, and what tokenizers and terminals make of it (field report B133)."""
 
 _PREFIXES = (
-    *("", "antml:", "minimax:", "mm:", "seed:", "steptml:", "atem:", "longcat_", "DSML:"),
-    *(f"{bar}DSML{bar}" for bar in (*_BARS, *(bar * 2 for bar in _BARS))),
+    *("", "antml:", "minimax:", "mm:", "seed:", "steptml:", "atem:", "longcat_", "zyphra_", "iquestcoder_", "DSML:"),
+    *(f"{bar}{word}{bar}" for word in ("DSML", "GCML") for bar in (*_BARS, *(bar * 2 for bar in _BARS))),
 )
 
 NAMESPACE_MARK = "]<]minimax[>["
@@ -24,9 +24,11 @@ def _deepseek(words: str) -> tuple[str, ...]:
 
 
 _WRAPPERS = ("tool_call", "tool_calls", "function_call", "function_calls", "tools", "tool", "tool_use", "function")
+_MORE_WRAPPERS = ("tool_code", "FUNCTION_CALL", "TOOL_CALL")
 
 OPENERS = (
     *(f"<{prefix}{name}>" for prefix in _PREFIXES for name in _WRAPPERS),
+    *(f"<{name}>" for name in _MORE_WRAPPERS),
     "<|tool_call|>",
     "<|tool_call>",
     "<|tool_calls|>",
@@ -55,6 +57,8 @@ OPENERS = (
 
 CLOSERS = (
     *(f"</{prefix}{name}>" for prefix in _PREFIXES for name in (*_WRAPPERS, "invoke")),
+    *(f"</{name}>" for name in _MORE_WRAPPERS),
+    *("<end_of_tool_call>", "<|/tool_calls|>"),
     "<|/tool_call|>",
     "<tool_call|>",
     "<|tool_call_end|>",
@@ -111,6 +115,8 @@ TAGS = tuple(
 
 KEY_TAGS = ("<arg_key>", "<longcat_arg_key>")
 """Before the keys in GLM's and LongCat's notation."""
+STRAY_TAGS = ("</arg_value>", "</arg_key>", "</longcat_arg_value>", "</longcat_arg_key>")
+"""GLM ends a call without arguments with one of its own (Fireworks' python-sdk #119)."""
 
 OPENING = re.compile("|".join(map(re.escape, (*OPENERS, *TAGS))))
 
@@ -124,9 +130,11 @@ SEPARATORS = (
     "[CALL_ID]",
     "<|tool_call_argument_begin|>",
     *_deepseek("tool sep"),
+    "<tool_sep>",
+    "<|content_invoke_tool_json|>",
     "<|message|>",
 )
-"""Between a bare name and its arguments: Mistral, Kimi, DeepSeek, gpt-oss."""
+"""Between a bare name and its arguments: Mistral, Kimi, DeepSeek, Hy3, Inkling, gpt-oss."""
 
 FENCES = (
     *("json", "jsonc", "json5", "javascript", "js", "tool_code", "tool_call", "tool", "xml", "python"),

@@ -16,6 +16,8 @@ from agentlaunch.core.filters.tool_text.tag_calls import is_parameter, parameter
 _SEPARATOR = "|".join(map(re.escape, SEPARATORS))
 _NAME = re.compile(rf"(?:function(?:=|{_SEPARATOR}))?([\w.:/-]+)>?\s*")
 _NAME_END = re.compile(r"</(?:function|name|tool_name)>\s*")
+_STRAY = re.compile(r"(?:\s*(?:<tool_sep>|</(?:longcat_)?arg_(?:key|value)>))*\s*")
+"""Hy3 has a mark there; GLM closes there what it has not opened (Fireworks' python-sdk #119)."""
 _BETWEEN = re.compile(rf"(?:\[CALL_ID\][\w-]*|{_SEPARATOR}|```\w*|\s+)*")
 _OPEN = r"<(?:longcat_)?arg_key>"
 _CLOSE = r"</(?:longcat_)?arg_key>"
@@ -40,6 +42,7 @@ def read_named(text: str, start: int, offered: OfferedTools) -> tuple[list[Found
         return _run_together(text, head, offered)
     ended = _NAME_END.match(text, head.end())
     position = ended.end() if ended and is_parameter(text, ended.end()) else head.end()
+    position = _STRAY.match(text, position).end()  # type: ignore[union-attr]
     if _KEY.match(text, position):
         return _keyed(text, position, name, offered)
     if is_parameter(text, position):

@@ -14,7 +14,7 @@ from agentlaunch.core.filters.tool_text.json_calls import document
 from agentlaunch.core.filters.tool_text.markup import BOUNDARY, FoundCall, NoCall
 from agentlaunch.core.filters.tool_text.open_ended import call_of, unclosed_call
 
-_PREFIX = r"(?:\w+:|[|\uff5c\u2016]{1,2}DSML[|\uff5c\u2016]{1,2}|longcat_)?"
+_PREFIX = r"(?:\w+:|[|\uff5c\u2016]{1,2}(?:DSML|GCML)[|\uff5c\u2016]{1,2}|longcat_)?"
 _HEAD = re.compile(
     rf"<{_PREFIX}(?:function_call|function|invoke|tool_call|tool_use|tool)(?:=|\s+name=)"
     r"\s*[\"']?([\w.:-]+(?:/[\w.:-]+)*)[\"']?\s*(/?>)?\s*"
