@@ -51,6 +51,25 @@ def test_a_later_process_with_the_same_number_is_another_process() -> None:
     assert not is_alive(ProcessId(me.pid, me.started - 3600))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_a_process_stays_itself_when_the_clock_is_set() -> None:
+    """It counts from the boot: a laptop's clock is set when it wakes, and every session would be closed."""
+    me = identify(os.getpid())
+    ticks = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()[19]
+    assert me == ProcessId(os.getpid(), int(ticks) / os.sysconf("SC_CLK_TCK"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a program's name in /proc")
+def test_a_program_may_have_any_name(tmp_path: Path) -> None:
+    program = tmp_path / "a ) R 1 (b"
+    program.symlink_to("/bin/sleep")
+    with subprocess.Popen([program, "30"]) as child:
+        process = identify(child.pid)
+        assert process is not None
+        assert is_alive(process)
+        child.kill()
+
+
 def test_a_detached_process_has_its_own_session_and_its_words_go_to_the_log(tmp_path: Path) -> None:
     log = tmp_path / "child.log"
     child = spawn_detached([sys.executable, "-c", "import os; print(os.getsid(0) == os.getpid())"], os.environ, log)

@@ -13,7 +13,7 @@ CONTROL_PREFIX = "/agentlaunch/v1"
 """Control routes, each with the control token: GET {prefix}/ping, GET {prefix}/status, POST {prefix}/sessions,
 DELETE {prefix}/sessions/ID, POST {prefix}/stop (`?when=idle` stops only a shim without sessions)."""
 
-CONTROL_VERSION = 3
+CONTROL_VERSION = 4
 """Raised when these messages change so that an older launcher or shim would misread them."""
 
 

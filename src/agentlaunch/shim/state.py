@@ -16,7 +16,7 @@ from agentlaunch.system.process import ProcessId, is_alive
 
 @dataclass(frozen=True)
 class ShimState:
-    """How the running shim is reached. `started` is its creation time, Unix seconds."""
+    """How the running shim is reached. `started` as in system.process.ProcessId."""
 
     url: str
     pid: int

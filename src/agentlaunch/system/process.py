@@ -24,7 +24,11 @@ Flags"); Python names them on Windows alone."""
 
 @dataclass(frozen=True)
 class ProcessId:
-    """A process told apart from a later one with the same number. `started` is its creation time, Unix seconds."""
+    """A process told apart from a later one with the same number.
+
+    `started` is when it was made, in seconds from a moment that differs from system to system (the boot on Linux) and
+    that setting the clock does not move: agents live through a laptop's sleep, after which its clock is often set.
+    """
 
     pid: int
     started: float
@@ -32,23 +36,53 @@ class ProcessId:
 
 def identify(pid: int) -> ProcessId | None:
     """The process with this number now, None when there is none."""
-    import psutil
-
-    try:
-        return ProcessId(pid, psutil.Process(pid).create_time())
-    except psutil.Error:
-        return None
+    seen = _look(pid)
+    return None if seen is None else ProcessId(pid, seen.started)
 
 
 def is_alive(process: ProcessId) -> bool:
     """Whether this very process still runs; a zombie does not."""
-    import psutil
+    seen = _look(process.pid)
+    return seen is not None and seen.runs and abs(seen.started - process.started) < 1
 
-    try:
-        found = psutil.Process(process.pid)
-        return abs(found.create_time() - process.started) < 1 and found.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
+
+@dataclass(frozen=True)
+class _Seen:
+    """A process at this moment: `started` as in ProcessId, and whether it is more than a zombie."""
+
+    started: float
+    runs: bool
+
+
+if sys.platform == "linux":
+
+    def _look(pid: int) -> _Seen | None:
+        """From the kernel itself, in ticks since the boot (proc_pid_stat(5), fields 3 and 22). psutil gives Unix
+        seconds, which jump with the clock."""
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_bytes()
+        except OSError:
+            return None
+        fields = stat.rpartition(b")")[2].split()  # behind the program's name, which may hold anything
+        return _Seen(int(fields[19]) / os.sysconf("SC_CLK_TCK"), fields[0] not in (b"Z", b"X"))
+
+else:
+
+    def _look(pid: int) -> _Seen | None:
+        import psutil
+
+        try:
+            found = psutil.Process(pid)
+            return _Seen(found.create_time() - _first_start(), found.status() != psutil.STATUS_ZOMBIE)
+        except psutil.Error:
+            return None
+
+    def _first_start() -> float:
+        """What to count from. On macOS, where psutil moves every start by what the clock was set since its import, the
+        start of process 1, which it moves alike; Windows keeps the moment as it was (GetProcessTimes)."""
+        import psutil
+
+        return psutil.Process(1).create_time() if sys.platform == "darwin" else 0.0
 
 
 def spawn_detached(
