@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,6 +93,12 @@ def test_a_launch_opens_a_session_for_this_very_process_and_becomes_the_agent(
         "KEPT": "1",
         "FAKE_TOKEN": "session-token",
     }
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names of POSIX are bytes")
+def test_a_folder_whose_name_is_not_utf_8_is_counted_under_what_can_be_read_of_it(make_world: MakeWorld) -> None:
+    world = replace(make_world().world, folder=Path(os.fsdecode(b"/home/me/caf\xe9")))
+    assert world.project == "/home/me/caf\N{REPLACEMENT CHARACTER}"
 
 
 def test_the_agents_context_is_that_of_the_session(make_world: MakeWorld, became: type[Became]) -> None:

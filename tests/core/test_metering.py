@@ -9,10 +9,24 @@ from tests.doubles.usage_rows import ROW, row
 
 from agentlaunch.core.endpoint import Prices
 from agentlaunch.core.ir import Usage
-from agentlaunch.core.metering import FREE, RequestRecord, UsageSum, decode_rate, list_cost_usd, total
+from agentlaunch.core.metering import (
+    FREE,
+    MOST_TOKENS,
+    RequestRecord,
+    UsageSum,
+    decode_rate,
+    list_cost_usd,
+    plausible,
+    total,
+)
 from agentlaunch.core.traffic_totals import FIRST_BYTE_BOUNDS_S, Histogram, TrafficTotals
 
 COUNTS = st.integers(0, 10**7)
+
+
+def test_counts_of_an_upstream_are_kept_within_what_can_be() -> None:
+    assert plausible(Usage(10, 5, 3, 1, 0.5)) == Usage(10, 5, 3, 1, 0.5)
+    assert plausible(Usage(10**20, -1, MOST_TOKENS + 1, -7)) == Usage(MOST_TOKENS, 0, MOST_TOKENS, 0)
 
 
 def test_a_record_holds_figures_and_names_and_no_text_of_the_conversation() -> None:

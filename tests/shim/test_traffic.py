@@ -22,7 +22,7 @@ from agentlaunch.core.ir import (
     Usage,
     UsageReport,
 )
-from agentlaunch.core.metering import CANCELLED, OK, RequestRecord
+from agentlaunch.core.metering import CANCELLED, MOST_TOKENS, OK, RequestRecord
 from agentlaunch.shim.live_status import ActiveRequest, Flow, LiveStatus, SessionTraffic
 from agentlaunch.shim.traffic import SESSIONS_SHOWN
 
@@ -129,6 +129,16 @@ def test_what_the_upstream_says_that_it_charges_is_believed_over_any_price(price
     trace.finish(OK, 0)
     assert tested.recorder.rows[0].cost_usd == 0.0125
     assert tested.traffic.spent_day_usd() == 0.0125
+
+
+def test_counts_that_no_request_can_have_are_bounded() -> None:
+    tested = TestedTraffic()
+    trace = tested.traffic.begin(local_session(), "")
+    trace.attempt("somewhere", "m", PAID)
+    trace.event(UsageReport(Usage(10**20, -1, -5)))
+    trace.finish(OK, 0)
+    row = tested.recorder.rows[0]
+    assert (row.tokens_in, row.tokens_cached, row.tokens_out) == (MOST_TOKENS, 0, 0)
 
 
 def test_an_answer_that_breaks_off_is_charged_for_the_estimated_prompt_and_the_pieces_that_came() -> None:

@@ -91,6 +91,16 @@ def test_a_disk_that_hangs_delays_nobody_and_what_does_not_fit_is_counted(
     assert caplog.messages == [f"{lost} requests were not kept: they came faster than the disk takes them"]
 
 
+@pytest.mark.parametrize("odd", [row(tokens_in=2**63), row(model="a\ud800")], ids=["a number", "a name"])
+def test_what_no_column_can_hold_is_lost_and_ends_no_writing(tmp_path: Path, odd: RequestRecord) -> None:
+    path = tmp_path / "usage.sqlite"
+    with running(UsageRecorder(path, retry_s=0.0)) as recorder:
+        recorder.put(odd)
+        wait_until(lambda: recorder.lost == 1, "the loss was not counted")
+        recorder.put(ROW)
+        wait_until(lambda: kept(path) == (ROW,), "the row was not kept")
+
+
 class FullStore(UsageStore):
     """A store whose disk is full until `room` is set."""
 

@@ -156,7 +156,7 @@ def _session(prepared: Prepared, world: World) -> Iterator[SessionGrant]:
         context_window=prepared.context_window,
         max_output_tokens=prepared.max_output_tokens,
         routing=prepared.routing,
-        project=str(world.folder),
+        project=world.project,
         variant=_variant(prepared, world),
     )
     with world.talk.waiting(f"loading `{model.name}`"):

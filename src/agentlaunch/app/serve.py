@@ -108,7 +108,7 @@ def serve(order: ServeOrder, world: World, on_ready: Callable[[Served], None]) -
         context_window=model.context_window,
         max_output_tokens=max_output_for(model.context_window),
         routing=routing.session,
-        project=str(world.folder),
+        project=world.project,
     )
     from agentlaunch.runtimes.hosts import RuntimeHosts
     from agentlaunch.shim.server import PresetSession, ServerConfig, run_server

@@ -114,7 +114,7 @@ def _open(model: ModelTarget, world: World) -> SessionGrant:
         target=model.target,
         context_window=model.context_window,
         max_output_tokens=max_output_for(model.context_window),
-        project=str(world.folder),
+        project=world.project,
     )
     with world.talk.waiting(f"loading `{model.name}`"):
         return world.shims.open_session(request, None)

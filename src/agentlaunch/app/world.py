@@ -71,6 +71,12 @@ class World:
     look: Callable[[], HardwareReport]
     is_connected: Callable[[], bool] = lambda: True
 
+    @property
+    def project(self) -> str:
+        """The folder as requests are counted under it; bytes of its name that are no UTF-8, which neither JSON nor
+        SQLite can carry, become U+FFFD."""
+        return os.fsencode(self.folder).decode("utf-8", "replace")
+
 
 @dataclass(frozen=True)
 class UserShims:

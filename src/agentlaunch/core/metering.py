@@ -22,6 +22,9 @@ FREE = Prices(input_usd=0.0, output_usd=0.0)
 SHORTEST_DECODE_S = 0.05
 """An answer that arrives faster than this came in one piece: its pace is the network's, not the model's."""
 
+MOST_TOKENS = 10**12
+"""No request has so many: a count above it, or below 0, is an upstream's mistake, and more than SQLite can keep."""
+
 FEWEST_DECODED = 4
 """Tokens below which a rate says nothing."""
 
@@ -95,6 +98,12 @@ class UsageSum(msgspec.Struct, frozen=True):
     def mean_first_byte_ms(self) -> float | None:
         """Milliseconds to the first content, on average; None when none came."""
         return self.first_byte_ms / self.answered if self.answered else None
+
+
+def plausible(usage: Usage) -> Usage:
+    """The same counts, each at least 0 and at most MOST_TOKENS."""
+    names = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
+    return msgspec.structs.replace(usage, **{name: min(max(getattr(usage, name), 0), MOST_TOKENS) for name in names})
 
 
 def decode_rate(tokens_out: int, decode_s: float) -> float | None:

@@ -27,9 +27,9 @@ class ModelFacts:
 def check_model(path: Path, context_window: int) -> ModelFacts:
     """The facts of the model at `path`, or why llama.cpp could not serve `context_window` tokens with it.
 
-    Raises UserError `model-not-found`, `not-a-gguf`, `context-too-large`, MachineError `gguf-truncated`, and others of
-    GgufFault. Reads the header only: 15 ms for a vocabulary of 49,152 tokens. Opens regular files only: a pipe would
-    wait for its writer for ever.
+    Raises UserError `model-not-found`, `model-path-not-utf8`, `not-a-gguf`, `context-too-large`, MachineError
+    `gguf-truncated`, and others of GgufFault. Reads the header only: 15 ms for a vocabulary of 49,152 tokens. Opens
+    regular files only: a pipe would wait for its writer for ever.
     """
     _require_name(path)
     parts = model_parts(path)
@@ -46,7 +46,10 @@ def check_model(path: Path, context_window: int) -> ModelFacts:
 
 
 def _require_name(path: Path) -> None:
-    """Raises UserError `model-not-found` for what no file can be called: any other question about it would raise."""
+    """Raises UserError `model-not-found` for what no file can be called: any other question about it would raise.
+
+    And `model-path-not-utf8`: names are bytes on POSIX, and JSON between us and the engine carries text.
+    """
     try:
         path.lstat()
     except ValueError as error:  # a NUL, which a settings file can hold
@@ -54,6 +57,14 @@ def _require_name(path: Path) -> None:
     except OSError as error:
         if error.errno in (errno.ENAMETOOLONG, errno.EINVAL):
             raise _no_name(path, error.strerror or str(error)) from error
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            "model-path-not-utf8",
+            f"llama.cpp cannot be told of `{path}`: its name, or a folder's above it, is not UTF-8",
+            "give it another name: mv OLD NEW",
+        ) from error
 
 
 def _no_name(path: Path, why: str) -> UserError:

@@ -19,7 +19,7 @@ from agentlaunch.core.ir import (
     Usage,
     UsageReport,
 )
-from agentlaunch.core.metering import FREE, OK, RequestRecord, decode_rate, list_cost_usd
+from agentlaunch.core.metering import FREE, OK, RequestRecord, decode_rate, list_cost_usd, plausible
 from agentlaunch.core.traffic_totals import TrafficTotals
 from agentlaunch.shim.live_status import ActiveRequest, EngineActivity, Flow, LiveStatus, SessionTraffic
 from agentlaunch.shim.session import Session
@@ -366,7 +366,7 @@ class RequestTrace:
     def _final_usage(self) -> Usage:
         """What the upstream has told; else an estimate, once it has begun to answer: a piece is about a token."""
         if self._usage is not None:
-            return self._usage
+            return plausible(self._usage)
         if self._first_at is None:
             return Usage()
         return Usage(input_tokens=self._prompt_tokens, output_tokens=self._deltas)

@@ -235,7 +235,12 @@ def refusals(path: Path) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         kind = StoreDamaged if _is_damage(error) else StoreUnusable
         raise kind(f"`{path}`: {error}") from error
-    except (sqlite3.Error, OSError) as error:
+    except (
+        sqlite3.Error,
+        OSError,
+        OverflowError,
+        UnicodeEncodeError,
+    ) as error:  # the last two: what no column can hold
         raise StoreUnusable(f"`{path}`: {error}") from error
     except MachineError as error:
         raise StoreUnusable(error.message) from error
