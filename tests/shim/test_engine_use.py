@@ -114,6 +114,21 @@ def test_the_last_one_to_leave_calls_the_load_off_and_releases_the_engine() -> N
     assert play(scene) == ["ensure", "cancelled", "release"]
 
 
+def test_who_waits_for_a_load_that_is_called_off_is_told_so() -> None:
+    """A request whose session was closed waits for its crashed engine: it is not itself called off, and would wait for
+    ever."""
+
+    async def scene(host: ScriptedHost, engines: EngineUse, used: Users, clock: Clock) -> None:
+        waiting = asyncio.create_task(engines.reach(SPEC))
+        await pause()
+        engines.release(SPEC)
+        with pytest.raises(MachineError, match="the engine of `a` has been ended: no session uses it any more"):
+            await waiting
+        assert not waiting.cancelled()
+
+    assert play(scene) == ["ensure", "cancelled", "release"]
+
+
 def test_who_comes_while_an_engine_ends_waits_and_gets_a_new_one() -> None:
     async def scene(host: ScriptedHost, engines: EngineUse, used: Users, clock: Clock) -> None:
         host.may_load.set()

@@ -54,13 +54,18 @@ class EngineUse:
         One that has no room beside the engines of other sessions is refused, and nothing of theirs is unloaded for it:
         two models that take turns in one memory answer no one. An engine that nobody uses any more makes room.
 
-        Raises the host's AgentlaunchError, MachineError `models-do-not-fit`.
+        Raises the host's AgentlaunchError, MachineError `models-do-not-fit`, and `engine-released` when the load is
+        called off, since the last session that used it was closed.
         """
         while (ending := self._endings.get(spec)) is not None:
             await asyncio.wait({ending})
         if spec not in self._known:
             await self._find_room(spec)
-        return await asyncio.shield(self._loads.get(spec) or self._load(spec))
+        load = self._loads.get(spec) or self._load(spec)
+        await asyncio.wait({load})  # which, unlike awaiting it, neither cancels it with us nor us with it
+        if load.cancelled():
+            raise _ended(spec)
+        return load.result()
 
     def mend(self, spec: EngineSpec) -> None:
         """Have an engine that sessions use started again if it has crashed; cheap while it runs."""
@@ -124,6 +129,14 @@ class EngineUse:
         finally:
             self._known.discard(spec)
             del self._endings[spec]
+
+
+def _ended(spec: EngineSpec) -> MachineError:
+    return MachineError(
+        "engine-released",
+        f"the engine of `{spec.alias}` has been ended: no session uses it any more",
+        "start the agent again",
+    )
 
 
 def _no_room(spec: EngineSpec, shortage: Shortage, holders: list[str]) -> MachineError:
