@@ -22,7 +22,7 @@ from agentlaunch import __version__
 from agentlaunch.core.endpoint import Endpoint
 from agentlaunch.core.engine import EngineSpec, EngineStatus
 from agentlaunch.errors import AgentlaunchError, Bug, MachineError, RemoteError, UserError
-from agentlaunch.shim.control import Control, ShimIdentity, decode_open
+from agentlaunch.shim.control import MAX_MESSAGE_BYTES, Control, ShimIdentity, decode_open
 from agentlaunch.shim.control_client import ControlClient, ShimGone, ShimStopping, ShimUnreachable, encode_open
 from agentlaunch.shim.engine_use import EngineUse
 from agentlaunch.shim.protocol import (
@@ -190,6 +190,25 @@ def test_the_engines_failure_reaches_the_launcher_in_its_own_class(shim: Running
         failure.hint,
     )
     assert len(shim.table) == 0
+
+
+def asked_for_a_session(url: str, body: bytes, length: int) -> bytes:
+    """What the shim says to this body, declared as `length` bytes long, before it closes the connection."""
+    head = f"POST {CONTROL_PREFIX}/sessions HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {TOKEN}\r\n"
+    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=30) as connection:
+        connection.sendall(f"{head}Connection: close\r\nContent-Length: {length}\r\n\r\n".encode() + body)
+        connection.shutdown(socket.SHUT_WR)
+        return connection.makefile("rb").read()
+
+
+def test_a_wish_of_more_than_any_launch_writes_is_refused_unread(shim: Running) -> None:
+    answer = asked_for_a_session(shim.url, b"", MAX_MESSAGE_BYTES + 1)
+    assert (answer.split()[1], b"the request's body is over 4 MiB" in answer) == (b"400", True)
+
+
+def test_half_a_wish_is_none_and_no_error_of_ours(shim: Running, caplog: pytest.LogCaptureFixture) -> None:
+    assert asked_for_a_session(shim.url, b'{"agent": ', 1000) == b""
+    assert (shim.client().ping().sessions, caplog.messages) == (0, [])
 
 
 def test_a_launch_that_is_given_up_while_the_engine_loads_leaves_nothing(shim: Running) -> None:

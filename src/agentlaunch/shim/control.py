@@ -18,6 +18,7 @@ from agentlaunch import __version__
 from agentlaunch.core.endpoint import Endpoint
 from agentlaunch.core.engine import EngineHost, EngineSpec
 from agentlaunch.errors import AgentlaunchError, MachineError, UserError
+from agentlaunch.shim.body import BodyRefused, ClientLeft, read_body
 from agentlaunch.shim.engine_use import EngineUse
 from agentlaunch.shim.protocol import CONTROL_PREFIX, CONTROL_VERSION, OpenSession, Ping, SessionGrant, ShimStatus
 from agentlaunch.shim.session import SessionRouting
@@ -27,6 +28,10 @@ from agentlaunch.system.process import ProcessId
 _log = logging.getLogger(__name__)
 
 _STATUS_BY_EXIT_CODE = {2: 400, 3: 503, 4: 502}
+MAX_MESSAGE_BYTES = 4 * 2**20
+"""Of a wish for a session: a policy with hundreds of upstreams takes a tenth of it."""
+
+_OTHER_VERSION = "another version of ours runs: agentlaunch stop, then again"
 _CLIENT_CLOSED_REQUEST = 499  # nobody reads it: the status that proxies log for a client that has left
 
 
@@ -160,8 +165,13 @@ class Control:
         return Response(status_code=204)
 
     async def _open(self, request: Request) -> Response:
-        wanted = decode_open(await request.body())
-        grant = await _unless_client_leaves(request, self.open(wanted))
+        try:
+            body = await read_body(request.headers, request.receive, MAX_MESSAGE_BYTES)
+        except ClientLeft:
+            return Response(status_code=_CLIENT_CLOSED_REQUEST)
+        except BodyRefused as refusal:
+            raise UserError("control-message", refusal.fault.message, _OTHER_VERSION) from refusal
+        grant = await _unless_client_leaves(request, self.open(decode_open(body)))
         return Response(status_code=_CLIENT_CLOSED_REQUEST) if grant is None else _json(grant)
 
     async def _close(self, request: Request) -> Response:
@@ -176,12 +186,11 @@ def decode_open(body: bytes) -> OpenSession:
     try:
         wanted = msgspec.json.decode(body, type=OpenBody)
     except msgspec.MsgspecError as error:
-        hint = "another version of ours runs: agentlaunch stop, then again"
-        raise UserError("control-message", f"the shim cannot read the wish for a session: {error}", hint) from error
+        what = f"the shim cannot read the wish for a session: {error}"
+        raise UserError("control-message", what, _OTHER_VERSION) from error
     target = wanted.engine or wanted.endpoint
     if target is None or (wanted.engine is not None and wanted.endpoint is not None):
-        hint = "another version of ours runs: agentlaunch stop, then again"
-        raise UserError("control-message", "a session needs one of `engine` and `endpoint`", hint)
+        raise UserError("control-message", "a session needs one of `engine` and `endpoint`", _OTHER_VERSION)
     return OpenSession(
         agent=wanted.agent,
         model=wanted.model,

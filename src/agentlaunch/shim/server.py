@@ -23,6 +23,7 @@ from agentlaunch.core.routing import Spent
 from agentlaunch.core.settings import DEFAULT_USAGE_DAYS
 from agentlaunch.errors import MachineError
 from agentlaunch.shim.application import build_application
+from agentlaunch.shim.connection import Connection
 from agentlaunch.shim.control import Control, ShimIdentity
 from agentlaunch.shim.engine_activity import EngineActivities
 from agentlaunch.shim.engine_use import EngineUse
@@ -186,6 +187,7 @@ class _ShimServer:
                     extra_routes=routes,
                     options=self._options,
                 ),
+                http=Connection,
                 log_config=None,
                 access_log=False,
                 server_header=False,
