@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+import json
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -13,7 +14,11 @@ import pytest
 from tests.shim.doubles import GENEROUS_S, TOKEN, live
 from tests.shim.slot_engine import SlotEngine
 
+from agentlaunch.core.endpoint import Endpoint
+from agentlaunch.core.ir import ChatRequest, FunctionTool, Message, Role, TextPart
 from agentlaunch.shim import prefix_files
+from agentlaunch.shim.engine_turns import EngineTurns, Turn
+from agentlaunch.shim.upstream import UpstreamClient
 
 T = TypeVar("T")
 
@@ -398,3 +403,40 @@ def test_a_slot_that_cannot_be_emptied_is_left_to_the_engine(tmp_path: Path) -> 
 
     engine = run(work())
     assert (engine.calls.count("erase 1"), engine.calls[-1]) == (1, "chat 2")
+
+
+def turn_of(turns: EngineTurns, endpoint: Endpoint, words: str) -> Turn:
+    """A turn of the conversation that begins with `words`."""
+    request = ChatRequest("m", (Message(Role.USER, (TextPart(words),)),), tools=(FunctionTool("Bash"),))
+    return turns.turn(request, endpoint, lambda _: b'{"model":"m"}')
+
+
+async def slots_taken(turns: EngineTurns, conversations: Sequence[tuple[Endpoint, str]]) -> list[int]:
+    """The slots that they get, one after the other."""
+    slots: list[int] = []
+    for endpoint, words in conversations:
+        async with turn_of(turns, endpoint, words).taken(UpstreamClient()) as body:
+            slots.append(json.loads(body)["id_slot"])
+    return slots
+
+
+def test_of_engine_processes_those_used_last_are_remembered_and_those_that_are_busy() -> None:
+    engine, *others = (
+        Endpoint("llama_cpp", "openai_chat", f"http://127.0.0.1:{port}", "m", slots=2) for port in range(1, 20)
+    )
+    starts = [(other, "first") for other in others]
+    second = (engine, "second")
+
+    async def work() -> list[list[int]]:
+        turns = EngineTurns()
+        slots = [await slots_taken(turns, [(engine, "first"), second, second])]
+        await slots_taken(turns, starts[:15])
+        slots.append(await slots_taken(turns, [second]))
+        async with turn_of(turns, *second).taken(UpstreamClient()):
+            await slots_taken(turns, starts)
+        slots.append(await slots_taken(turns, [second]))
+        await slots_taken(turns, starts)
+        slots.append(await slots_taken(turns, [second]))
+        return slots
+
+    assert run(work()) == [[0, 1, 1], [1], [1], [0]]

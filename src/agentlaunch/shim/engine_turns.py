@@ -31,6 +31,9 @@ Encode = Callable[[ChatRequest], bytes]
 _RESERVED_TURNS = 8
 """For so many turns a slot that was filled for a session's opening waits for it: agents ask for titles before."""
 
+_REMEMBERED = 16
+"""So many engine processes, those used last, are remembered: each start of an engine makes another one."""
+
 _SUMMARY_TOKENS = 2048
 """What an agent's summary of a conversation takes at most, or nearly."""
 
@@ -96,6 +99,11 @@ class _Engine:
     demand: _Demand = field(default_factory=_Demand)
     queue: asyncio.Lock = field(default_factory=asyncio.Lock)
     turns: Iterator[int] = field(default_factory=lambda: count(1))
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody asks it, or has it compute anything."""
+        return not self.demand.callers and not self.queue.locked()
 
     def slot_for(self, conversation: bytes, patron: str, *, is_work: bool) -> _Slot:
         """The conversation's own slot, else the one that was filled for this session's opening (`patron`, empty for
@@ -211,12 +219,15 @@ class EngineTurns:
 
     def _engine(self, endpoint: Endpoint) -> _Engine:
         identity = endpoint.base_url, endpoint.key  # each engine process has a key of its own, a port may come again
-        engine = self._engines.get(identity)
+        engine = self._engines.pop(identity, None)
         if engine is None:
             keeper = PrefixKeeper(endpoint) if endpoint.prefix_store else None
             slots = [_Slot(number) for number in range(endpoint.slots)]
             engine = _Engine(slots, keeper, endpoint.context_window or 0)
-            self._engines[identity] = engine
+        idle = [known for known, other in self._engines.items() if other.is_idle]
+        for known in idle[: max(0, len(self._engines) + 1 - _REMEMBERED)]:
+            del self._engines[known]
+        self._engines[identity] = engine  # behind all others: used last
         return engine
 
     def _demand(self, endpoint: Endpoint) -> _Demand:
