@@ -143,6 +143,14 @@ def test_what_was_held_back_comes_before_whatever_follows_it() -> None:
     assert respelled.mended == {}
 
 
+def test_a_plain_text_behind_held_reasoning_is_told_once_and_counts_for_what_follows() -> None:
+    given: list[ChatEvent] = [ThinkingDelta("b <if"), TextDelta("```\n"), TextDelta("<|end_of_msg|>")]
+    respelled = Respelled()
+    assert [out for event in given for out in respelled.feed(event)] == [
+        *(ThinkingDelta("b "), ThinkingDelta("<if"), TextDelta("```\n"), TextDelta("<|end_of_msg|>")),
+    ]
+
+
 @given(
     st.lists(
         st.sampled_from(

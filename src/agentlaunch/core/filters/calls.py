@@ -21,6 +21,8 @@ from agentlaunch.core.ir import (
     Finished,
     Ping,
     StopReason,
+    TextDelta,
+    ThinkingDelta,
     ToolCallDelta,
     ToolCallEnd,
     ToolCallStart,
@@ -68,6 +70,8 @@ class CallMender:
     def feed(self, event: ChatEvent) -> Iterator[ChatEvent]:
         """Translate one event."""
         match event:
+            case TextDelta() | ThinkingDelta() if self._doubtful is None:
+                yield event
             case ToolCallStart():
                 yield from self._settle(cut=False)
                 self._open = event

@@ -20,7 +20,11 @@ from agentlaunch.core.filters.silent_truncation import SilentTruncation
 from agentlaunch.core.filters.think import ThinkSplitter
 from agentlaunch.core.filters.tool_calls import TextCalls
 from agentlaunch.core.filters.turn_ends import TurnEnds
-from agentlaunch.core.ir import ChatEvent, ChatRequest, Failed, Finished
+from agentlaunch.core.ir import ChatEvent, ChatRequest, Failed, Finished, Ping, TextDelta, ThinkingDelta, ToolCallDelta
+
+_DELTAS = frozenset({TextDelta, ThinkingDelta, ToolCallDelta, Ping})
+_PASSED_BY: Mapping[type, frozenset[type]] = {FreshCallIds: _DELTAS, RunawayNote: _DELTAS}
+"""What a filter always gives on as it came: it is not asked then. Deltas are most of an answer."""
 
 
 class EventFilter(Protocol):
@@ -73,16 +77,13 @@ def answer_filters(
     return [*first, *filters, FreshCallIds(request), RunawayNote(guard), EmptyAnswerGuard()]
 
 
-def _fed(filter_: EventFilter, events: list[ChatEvent]) -> list[ChatEvent]:
-    return [out for event in events for out in filter_.feed(event)]
-
-
 class FilterChain:
     """Several filters as one, `last` behind the others. Nothing is told after the end of the answer."""
 
     def __init__(self, filters: Sequence[AnswerFilter], last: EventFilter | None = None) -> None:
         self._counting = tuple(filters)
         self._filters: tuple[EventFilter, ...] = (*filters, last) if last else tuple(filters)
+        self._stages = tuple((each.feed, _PASSED_BY.get(type(each), frozenset())) for each in self._filters)
         self._has_ended = False
 
     @property
@@ -104,11 +105,14 @@ class FilterChain:
 
     def _through(self, first: int, events: Iterator[ChatEvent] | tuple[ChatEvent, ...]) -> Iterator[ChatEvent]:
         current: list[ChatEvent] = list(events)
-        for each in self._filters[first:]:
+        for feed, passed in self._stages[first:]:
             if not current:
                 return
             # Nearly always one event, and this is done for each delta of every answer.
-            current = list(each.feed(current[0])) if len(current) == 1 else _fed(each, current)
+            if len(current) > 1:
+                current = [out for event in current for out in feed(event)]
+            elif type(current[0]) not in passed:
+                current = [*feed(current[0])]
         for event in current:
             if not self._has_ended:
                 self._has_ended = isinstance(event, Finished | Failed)

@@ -86,9 +86,13 @@ class Respelled:
     def feed(self, event: ChatEvent) -> Iterator[ChatEvent]:
         """Translate one event."""
         match event:
+            case TextDelta(text) if not self._thought.holds and self._text.passes(text):
+                yield event
             case TextDelta(text):
                 yield from _told(ThinkingDelta, self._thought.rest())
                 yield from _told(TextDelta, self._text.respell(text))
+            case ThinkingDelta(text) if not self._text.holds and self._thought.passes(text):
+                yield event
             case ThinkingDelta(text):
                 yield from _told(TextDelta, self._text.rest())
                 yield from _told(ThinkingDelta, self._thought.respell(text))
@@ -113,6 +117,8 @@ class _Speller:
 
     def __init__(self) -> None:
         self._held = ""
+        self._plain: list[str] = []
+        """What was told without a look at it."""
         self._tail = ""
         """The end of what was told."""
         self._code = CodeLines()
@@ -121,10 +127,27 @@ class _Speller:
         """Whether a call in a common notation has begun before any mark."""
         self._closing = ""
 
+    @property
+    def holds(self) -> bool:
+        """Whether something is held back."""
+        return self._held != ""
+
+    def passes(self, text: str) -> bool:
+        """Whether the next text is told as it is; then it counts as told.
+
+        Nearly all deltas are such. They are looked into when the first text with a `<` comes.
+        """
+        if self._held or ("<" in text and not self._is_common):
+            return False
+        if not self._is_common:
+            self._plain.append(text)
+        return True
+
     def respell(self, text: str) -> str:
         """The text as far as it is decided."""
-        if self._is_common and not self._held:
-            return text
+        if self._plain:
+            told, self._plain = "".join(self._plain), []
+            self._say(told, [])
         if self._held or "<" in text:
             text = self._held + text
             begun = len(text) if self._is_common else _begun(text)
