@@ -129,6 +129,17 @@ def test_the_history_is_lowered_in_the_same_way() -> None:
     )
 
 
+def test_a_name_that_two_tools_have_is_the_first_ones() -> None:
+    again = FunctionTool("exec_command", "another")
+    lowered, _ = lower(request(PLAIN, again, SPAWN, msgspec.structs.replace(PLAIN, namespace="n")))
+    assert [getattr(tool, "name", "") for tool in lowered.tools] == [
+        "exec_command",
+        "multi_agent_v1__spawn_agent",
+        "n__exec_command",
+    ]
+    assert lowered.tools[0] is PLAIN
+
+
 def references(*names: str) -> Message:
     return Message(Role.TOOL, (ToolResultPart("s", tuple(ToolReferencePart(name) for name in names)),))
 

@@ -13,6 +13,7 @@ from agentlaunch.core.ir import (
     ChatRequest,
     Finished,
     FunctionTool,
+    ImagePart,
     Message,
     Part,
     Role,
@@ -103,12 +104,19 @@ def test_reasoning_without_a_signature_is_reasoning(signature: str | None) -> No
         ([{"type": "resource", "resource": {"uri": "file:///x", "text": "body"}}], ("body",)),
         ([{"type": "note", "text": "a"}], ("a",)),
         ([{"type": "audio", "data": "AAAA"}], ("[content of type `audio` left out]",)),
-        ([{"type": "image", "data": "AAAA", "mimeType": "image/png"}], ("[content of type `image` left out]",)),
-        ([{"uri": "x"}], ("[content of type `unknown` left out]",)),
+        ([{"type": "image", "url": "x"}], ("[content of type `image` left out]",)),
+        ([{"type": "resource_link", "uri": "file:///a"}], ("[content of type `resource_link` left out: file:///a]",)),
+        ([{"uri": "x"}], ("[content of type `unknown` left out: x]",)),
     ],
 )
 def test_whatever_a_tool_returns_is_told_or_named(content: object, text: tuple[str, ...]) -> None:
     assert result(content) == (ToolResultPart("t", tuple(map(TextPart, text))),)
+
+
+@pytest.mark.parametrize(("fields", "media_type"), [({"mimeType": "image/png"}, "image/png"), ({}, "")])
+def test_an_image_in_the_form_of_mcp_is_an_image(fields: Json, media_type: str) -> None:
+    image = ImagePart(media_type, "AAAA")
+    assert result([{"type": "image", "data": "AAAA", **fields}]) == (ToolResultPart("t", (image,)),)
 
 
 def test_a_tools_error_mark_may_stand_in_quotes() -> None:

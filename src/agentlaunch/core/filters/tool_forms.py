@@ -98,12 +98,16 @@ def _key(tool: FunctionTool | CustomTool | ToolCallPart) -> ToolKey:
 
 
 def _shown(request: ChatRequest) -> list[FunctionTool | CustomTool]:
-    """The tools that the model sees: those of the start first, whatever is revealed later behind them."""
+    """The tools that the model sees: those of the start first, whatever is revealed later behind them, each name once,
+    since servers refuse a name that two tools have."""
     tools = list(_callable(request.tools))
     shown = [tool for tool in tools if not _is_deferred(tool)]
     deferred = {tool.name: tool for tool in tools if _is_deferred(tool)}
     revealed = (deferred.get(name) for name in dict.fromkeys(_referred(request.messages)))
-    return [*shown, *(tool for tool in revealed if tool is not None)]
+    once: dict[ToolKey, FunctionTool | CustomTool] = {}
+    for tool in (*shown, *(tool for tool in revealed if tool is not None)):
+        once.setdefault(_key(tool), tool)
+    return list(once.values())
 
 
 def _is_deferred(tool: FunctionTool | CustomTool) -> bool:

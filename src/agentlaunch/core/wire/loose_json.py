@@ -161,6 +161,8 @@ class _Fitting:
         known = {info.tag for info in structs}
         if tag.endswith("_tool_result") and tag not in known and _ANY_RESULT in known:
             tag = _ANY_RESULT
+        if tag == "image" and "source" not in fields and "data" in fields:
+            fields = {**fields, "source": _source_of(fields)}
         for info in structs:
             if info.tag == tag or (not tag and info.tag == "text" and "text" in fields):
                 try:
@@ -272,6 +274,12 @@ def _chosen(raw: Raw, structs: Iterable[inspect.StructType], name: str) -> Fitte
     raise Unfit(name)
 
 
+def _source_of(fields: dict[str, Raw]) -> Raw:
+    """The source of an image in MCP's form, whose data stands beside its `mimeType`."""
+    media_type = fields.get("mimeType", Raw(b'""'))
+    return Raw(msgspec.json.encode({"type": "base64", "media_type": media_type, "data": fields["data"]}))
+
+
 def _described(tag: str, fields: dict[str, Raw], structs: Iterable[inspect.StructType], name: str) -> Fitted:
     """A part of a type that is not known: its text, or in a tool's result, which may hold anything, a word about it.
     A vendor's own state without text is no text."""
@@ -279,9 +287,10 @@ def _described(tag: str, fields: dict[str, Raw], structs: Iterable[inspect.Struc
     text = _text_in(fields)
     if "text" not in tags or not (text or "tool_result" not in tags or tag in _STATE):
         raise Unfit(name)
-    if tag in _STATE:
+    if text or tag in _STATE:
         return {"type": "text", "text": text}
-    return {"type": "text", "text": text or f"[content of type `{tag or 'unknown'}` left out]"}
+    where = f": {_TEXT.decode(uri)}" if _kind(uri := fields.get("uri", Raw(b""))) == "string" else ""
+    return {"type": "text", "text": f"[content of type `{tag or 'unknown'}` left out{where}]"}
 
 
 def _text_in(fields: dict[str, Raw]) -> str:

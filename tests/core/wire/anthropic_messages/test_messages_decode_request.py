@@ -412,6 +412,19 @@ def test_a_tool_choice_may_name_a_tool_that_the_vendor_defined() -> None:
     assert decoded.tool_choice == ToolChoice("named", "web_search")
 
 
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        ({"type": "function", "function": {"name": "A"}}, ToolChoice("named", "A")),
+        ({"type": "function", "name": "A"}, ToolChoice("named", "A")),
+        ({"type": "required"}, ToolChoice("required")),
+        ("required", ToolChoice("required")),
+    ],
+)
+def test_a_tool_choice_in_openais_words_is_the_choice(choice: object, expected: ToolChoice) -> None:
+    assert decode(tool_choice=choice, tools=[{"name": "A"}]).tool_choice == expected
+
+
 @pytest.mark.parametrize("tools", [[], [{"name": "B"}], [{"type": "mcp_toolset", "mcp_server_name": "A"}]])
 def test_a_tool_choice_that_names_an_absent_tool_is_refused_as_the_vendor_does(tools: list[object]) -> None:
     with pytest.raises(ProtocolError, match="tool_choice: Tool `A` not found in provided tools"):

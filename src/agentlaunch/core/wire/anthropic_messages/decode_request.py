@@ -119,16 +119,17 @@ def _tool_choice(choice: WireToolChoice | None, tools: tuple[Tool, ...]) -> Tool
     match choice.type:
         case "auto":
             return ToolChoice("auto")
-        case "any":
+        case "any" | "required":
             return ToolChoice("required")
         case "none":
             return ToolChoice("none")
-        case "tool":
-            if not choice.name:
-                raise ProtocolError("tool_choice.name: required when tool_choice.type is `tool`")
-            if choice.name not in map(_name, tools):
-                raise ProtocolError(f"tool_choice: Tool `{choice.name}` not found in provided tools")
-            return ToolChoice("named", choice.name)
+        case "tool" | "function":
+            name = choice.name or (choice.function.name if choice.function else "")
+            if not name:
+                raise ProtocolError(f"tool_choice.name: required when tool_choice.type is `{choice.type}`")
+            if name not in map(_name, tools):
+                raise ProtocolError(f"tool_choice: Tool `{name}` not found in provided tools")
+            return ToolChoice("named", name)
         case _:
             assert_never(choice.type)
 

@@ -258,11 +258,12 @@ class ToolDefinition(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class WireToolChoice(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Which tool the model may call."""
+    """Which tool the model may call; `required` and `function` are OpenAI's words."""
 
-    type: Literal["auto", "any", "tool", "none"]
+    type: Literal["auto", "any", "tool", "none", "required", "function"]
     name: str = ""
     disable_parallel_tool_use: bool | None = None
+    function: ToolDefinition | None = None
 
 
 class Thinking(msgspec.Struct, frozen=True, omit_defaults=True):
