@@ -406,12 +406,70 @@ def test_tools_that_join_midway_stand_behind_the_others_once() -> None:
 
 
 @pytest.mark.parametrize(
+    "item",
+    [
+        {"type": "brand_new", "x": 1},
+        {"type": "brand_new", "text": 1},
+        {"type": "a_call"},
+        {"type": "a_call", "call_id": ["c"]},
+    ],
+)
+def test_an_item_of_a_type_that_nobody_knows_yet_is_named_and_ends_no_session(item: dict[str, object]) -> None:
+    assert messages(user("hi"), item) == (
+        Message(Role.USER, (TextPart("hi"),)),
+        Message(Role.USER, (TextPart(f"[item of type `{item['type']}` left out]"),)),
+    )
+
+
+def test_reasoning_that_codex_repeats_as_an_item_of_its_own_is_reasoning() -> None:
+    assert messages(user("hi"), {"type": "agent_reasoning", "text": "hm"}, {"type": "agent_reasoning"}) == (
+        Message(Role.USER, (TextPart("hi"),)),
+        Message(Role.ASSISTANT, (ThinkingPart("hm"),)),
+    )
+
+
+SHELL_RESULT = [{"stdout": "a", "stderr": "", "outcome": {"type": "exit", "exit_code": 0}}]
+
+
+@pytest.mark.parametrize(
+    ("called", "name", "arguments"),
+    [
+        ({"type": "shell_call", "action": {"commands": ["ls"]}}, "shell", '{"commands": ["ls"]}'),
+        ({"type": "apply_patch_call", "operation": {"path": "a"}}, "apply_patch", '{"path": "a"}'),
+        ({"type": "x_call", "name": "run", "arguments": '{"a":1}', "action": None}, "run", '{"a":1}'),
+        ({"type": "x_call", "code": "1 + 1"}, "x", '{"input":"1 + 1"}'),
+        ({"type": "x_call"}, "x", "{}"),
+    ],
+)
+def test_a_call_of_a_vendors_tool_is_a_call_whatever_its_type(
+    called: dict[str, object], name: str, arguments: str
+) -> None:
+    items = [{**called, "call_id": "c"}, {"type": f"{called['type']}_output", "call_id": "c", "output": "ok"}]
+    assert messages(*items) == (
+        Message(Role.ASSISTANT, (ToolCallPart("c", name, arguments),)),
+        Message(Role.TOOL, (result("c"),)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "content"),
+    [
+        ({"output": SHELL_RESULT}, (TextPart(json.dumps(SHELL_RESULT)),)),
+        ({"result": "done"}, (TextPart("done"),)),
+        ({"output": None, "status": "completed"}, (TextPart("completed"),)),
+        ({}, ()),
+    ],
+)
+def test_its_result_is_whatever_the_item_says(fields: dict[str, object], content: tuple[TextPart, ...]) -> None:
+    items = [{"type": "shell_call", "id": "c"}, {"type": "shell_call_output", "id": "c", **fields}]
+    assert messages(*items)[1] == Message(Role.TOOL, (ToolResultPart("c", content),))
+
+
+@pytest.mark.parametrize(
     ("body", "named"),
     [
         ({"input": "", "previous_response_id": "resp_1"}, "previous_response_id"),
         ({"input": "", "conversation": {"id": "c"}}, "conversation"),
-        ({"input": [{"type": "brand_new", "x": 1}]}, r"input\[0\].*`brand_new`"),
-        ({"input": [{"type": "brand_new", "text": 1}]}, r"input\[0\].*`brand_new`"),
         ({"input": [{"type": "function_call", "name": "f", "arguments": 5, "call_id": "c"}]}, r"input\[0\].*arguments"),
         ({"input": [{"type": "function_call", "name": "f", "arguments": ""}]}, r"input\[0\].*call_id"),
         ({"input": [{"role": "robot", "content": ""}]}, r"input\[0\].*`robot`"),

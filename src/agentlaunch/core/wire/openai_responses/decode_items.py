@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 import msgspec
 
@@ -23,6 +23,8 @@ from agentlaunch.core.ir import (
 from agentlaunch.core.wire.base import ProtocolError, decode_json
 from agentlaunch.core.wire.openai_responses import types
 from agentlaunch.core.wire.openai_responses.decode_content import content_parts, content_text
+from agentlaunch.core.wire.openai_responses.other_item_types import OtherCallItem, OtherOutputItem
+from agentlaunch.core.wire.openai_responses.other_items import Piece, other_item, other_piece
 from agentlaunch.core.wire.openai_responses.sealed_reasoning import unseal
 
 _HEAD = msgspec.json.Decoder(types.Head)
@@ -64,7 +66,9 @@ _DROPPED = frozenset(
 )
 """Nothing in them is for a model to read, or a server that we are not has run them."""
 
-_MAY_BE_EMPTY = frozenset({"compaction", "compaction_summary", "context_compaction", "agent_message"})
+_MAY_BE_EMPTY = frozenset(
+    {"compaction", "compaction_summary", "context_compaction", "agent_message", "agent_reasoning"}
+)
 """Known types whose text may be encrypted by the vendor: then nothing is left of them."""
 
 _ROLES = {
@@ -74,10 +78,10 @@ _ROLES = {
     "developer": Role.SYSTEM,
 }
 
-Piece = tuple[Role, tuple[Part, ...]]
+Item: TypeAlias = types.Item | OtherCallItem | OtherOutputItem
 
 
-def decode_item(raw: msgspec.Raw, index: int) -> types.Item:
+def decode_item(raw: msgspec.Raw, index: int) -> Item:
     """The item at `index` of `input`. Raises ProtocolError naming the item and the field."""
     body = bytes(raw)
     try:
@@ -85,29 +89,32 @@ def decode_item(raw: msgspec.Raw, index: int) -> types.Item:
         if kind in _DROPPED:
             return types.DroppedItem()
         decoder = _DECODERS.get(kind)
-        return decode_json(body, decoder) if decoder else _loose(body, kind)
+        return decode_json(body, decoder) if decoder else other_item(body, kind) or _loose(body, kind)
     except ProtocolError as error:
         raise ProtocolError(f"input[{index}]: {error}") from error
 
 
 def _loose(body: bytes, kind: str) -> types.Item:
+    """An item of any other type as its text. A word stands for one that has none: Codex has new types in each few
+    versions, and sends them again in every later request."""
     try:
         item = decode_json(body, _LOOSE)
     except ProtocolError:
         item = types.LooseItem()
-    if _loose_text(item):
-        return item
-    if kind in _MAY_BE_EMPTY:
-        return types.DroppedItem()
-    raise ProtocolError(f"item of unknown type `{kind}` that carries no text - at `$.type`")
+    if text := _loose_text(item):
+        return types.ReasoningItem(content=[types.TextPiece(text)]) if kind == "agent_reasoning" else item
+    return types.DroppedItem() if kind in _MAY_BE_EMPTY else types.LooseItem(f"[item of type `{kind}` left out]")
 
 
 def _loose_text(item: types.LooseItem) -> str:
     return item.text or content_text(item.content) or content_text(item.summary) or content_text(item.output)
 
 
-def pieces(item: types.Item, index: int) -> Iterator[Piece]:
+def pieces(item: Item, index: int) -> Iterator[Piece]:
     """Who says what in `item`. Raises ProtocolError naming the item and the field."""
+    if isinstance(item, OtherCallItem | OtherOutputItem):
+        yield other_piece(item)
+        return
     try:
         yield from _pieces(item)
     except ProtocolError as error:

@@ -10,9 +10,9 @@ from agentlaunch.core.filters.history import paired
 from agentlaunch.core.ir import ChatRequest, JsonFormat, Message, Reasoning, Role, Sampling, TextPart, Tool
 from agentlaunch.core.wire.base import ProtocolError, decode_json
 from agentlaunch.core.wire.openai_responses.conversation import joined
-from agentlaunch.core.wire.openai_responses.decode_items import decode_item, pieces
+from agentlaunch.core.wire.openai_responses.decode_items import Item, decode_item, pieces
 from agentlaunch.core.wire.openai_responses.decode_tools import decode_tool_choice, decode_tools, without_doubles
-from agentlaunch.core.wire.openai_responses.types import Body, Item, ReasoningOptions, TextOptions, ToolsItem
+from agentlaunch.core.wire.openai_responses.types import Body, ReasoningOptions, TextOptions, ToolsItem
 
 _BODY = msgspec.json.Decoder(Body)
 
