@@ -56,6 +56,27 @@ def test_whatever_model_an_agent_names_for_its_side_jobs_the_sessions_model_answ
     assert f'"model":"{model}"' in text.replace(": ", ":")
 
 
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("wire", PATHS)
+@pytest.mark.parametrize("model", [{"model": None}, {"model": ""}, {}])
+def test_a_request_that_names_no_model_is_for_the_sessions_model(
+    model: dict[str, object], wire: str, stream: bool
+) -> None:
+    async def run() -> tuple[int, str, object]:
+        async with (
+            shim_before([answer(hello())]) as (url, upstream),
+            httpx.AsyncClient(trust_env=False, timeout=GENEROUS_S) as client,
+        ):
+            body = request_body(wire, stream=stream)
+            del body["model"]
+            got = await client.post(url + PATHS[wire], headers=AUTH, json={**body, **model})
+            return got.status_code, got.text, upstream.received[0].body["model"]
+
+    status, text, asked = asyncio.run(run())
+    assert (status, asked) == (200, "engine-model")
+    assert '"model":"local-model"' in text
+
+
 @pytest.mark.report("B071")
 @pytest.mark.parametrize("upgrade", ["websocket", "WebSocket"])
 def test_a_websocket_upgrade_on_responses_is_426_at_once(upgrade: str) -> None:

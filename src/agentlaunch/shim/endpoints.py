@@ -80,6 +80,8 @@ class DataPath:
         if session is None or asked is None:
             return
         options, request = self.options, asked.request
+        if not request.model:  # Codex leaves it out of some of its requests (openai/codex#41095)
+            request = msgspec.structs.replace(request, model=session.model)
         trace = options.traffic.begin(session, session.project)
         routed = options.router.route(request, session, asked.prompt_tokens)
         if isinstance(routed, ChatFault):

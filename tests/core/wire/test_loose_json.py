@@ -174,7 +174,7 @@ def test_what_is_kept_as_written_keeps_its_bytes() -> None:
         ("anthropic_messages", {"thinking": True}, "thinking"),
         ("anthropic_messages", {"thinking": "sideways"}, "thinking"),
         ("anthropic_messages", {"thinking": {"type": 7}}, "thinking"),
-        ("anthropic_messages", {"model": None}, "model"),
+        ("anthropic_messages", {"model": 3}, "model"),
         ("anthropic_messages", {"max_tokens": "many"}, "max_tokens"),
         ("openai_chat", {"temperature": "warm"}, "temperature"),
         ("openai_chat", {"stream": "perhaps"}, "stream"),

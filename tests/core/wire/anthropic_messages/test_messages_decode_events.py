@@ -271,6 +271,8 @@ def test_what_the_vendors_server_runs_is_left_out() -> None:
         ("max_tokens", StopReason.MAX_TOKENS),
         ("stop_sequence", StopReason.STOP_SEQUENCE),
         ("refusal", StopReason.REFUSAL),
+        ("length", StopReason.MAX_TOKENS),
+        ("content_filter", StopReason.REFUSAL),
         ("model_context_window_exceeded", StopReason.CONTEXT_FULL),
     ],
 )

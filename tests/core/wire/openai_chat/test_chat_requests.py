@@ -281,7 +281,7 @@ def test_a_lone_surrogate_becomes_the_replacement_character() -> None:
 @pytest.mark.parametrize(
     ("body", "named"),
     [
-        ({"messages": []}, "model"),
+        ({"model": "m"}, "messages"),
         ({"model": 3, "messages": []}, "model"),
         ({"model": "m", "messages": [{"role": "wizard", "content": "x"}]}, r"messages\[0\].role"),
         ({"model": "m", "messages": [{"role": "user", "content": [{"type": "hologram"}]}]}, r"content\[0\].type"),

@@ -478,6 +478,8 @@ def test_its_result_is_whatever_the_item_says(fields: dict[str, object], content
         ({"input": "", "tool_choice": "sometimes"}, "`sometimes`"),
         ({"input": "", "text": {"format": {"type": "yaml"}}}, "`yaml`"),
         ({"input": 5}, "input"),
+        ({"input": None}, "input: missing"),
+        ({"messages": [{"role": "user", "content": "hi"}]}, "input: missing"),
     ],
 )
 def test_what_cannot_be_meant_is_an_error_that_names_it(body: dict[str, object], named: str) -> None:

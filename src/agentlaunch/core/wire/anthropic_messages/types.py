@@ -296,8 +296,8 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
 class MessagesRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """The body of `POST /v1/messages` and of `/v1/messages/count_tokens`."""
 
-    model: str
     messages: list[WireMessage]
+    model: str = ""
     system: str | list[TextBlock] | None = None
     tools: list[msgspec.Raw] | None = None
     tool_choice: WireToolChoice | None = None

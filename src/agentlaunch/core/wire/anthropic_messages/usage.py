@@ -69,6 +69,8 @@ _STOP_REASONS = {
     "stop_sequence": StopReason.STOP_SEQUENCE,
     "refusal": StopReason.REFUSAL,
     "model_context_window_exceeded": StopReason.CONTEXT_FULL,
+    "length": StopReason.MAX_TOKENS,  # OpenAI's words, which look-alike servers pass on
+    "content_filter": StopReason.REFUSAL,
 }
 
 

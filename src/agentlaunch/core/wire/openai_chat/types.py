@@ -178,8 +178,8 @@ class ReasoningOptions(msgspec.Struct):
 class RequestBody(msgspec.Struct):
     """A body of `POST /v1/chat/completions`."""
 
-    model: str
     messages: list[ChatMessage]
+    model: str = ""
     tools: list[Raw] | None = None
     functions: list[FunctionDefinition] | None = None
     tool_choice: str | ChosenTool | None = None

@@ -22,6 +22,8 @@ def decode_request(body: bytes) -> ChatRequest:
     wire = decode_json(body, _BODY)
     if wire.previous_response_id or bytes(wire.conversation) != b"null":
         raise ProtocolError("previous_response_id and conversation need a server that stores: send the whole input")
+    if wire.input is None:
+        raise ProtocolError("input: missing - send the conversation, or a text")
     items = [] if isinstance(wire.input, str) else [decode_item(raw, index) for index, raw in enumerate(wire.input)]
     tools = tuple(_tools(wire, items))
     return ChatRequest(

@@ -197,8 +197,8 @@ class TextOptions(Struct, frozen=True):
 class Body(Struct, frozen=True):
     """A request for an answer."""
 
-    model: str
-    input: str | list[Raw] = ""
+    model: str = ""
+    input: str | list[Raw] | None = None
     instructions: str | None = None
     tools: list[Raw] | None = None
     tool_choice: str | ToolChoiceObject | None = None
