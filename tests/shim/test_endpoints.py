@@ -161,7 +161,7 @@ def test_a_path_that_means_no_route_of_the_wires_stays(path: str) -> None:
     ("path", "headers", "wire"),
     [
         ("/v1/embeddings", {}, "openai_chat"),
-        ("/", {}, "openai_chat"),
+        ("/nothing", {}, "openai_chat"),
         ("/v1/messages/batches", {}, "anthropic_messages"),
         ("/v1/files", {"anthropic-version": "2023-06-01"}, "anthropic_messages"),
         ("/v1/responses/resp_1", {}, "openai_responses"),
@@ -176,8 +176,10 @@ def test_an_unknown_route_is_404_in_the_form_of_the_wire_that_was_meant(
     assert answer.content == load_wire(wire).encode_fault(fault).body
 
 
-def test_claudes_greeting_is_404() -> None:
-    assert ask("HEAD", "/api/hello").status_code == 404
+@pytest.mark.parametrize("path", ["/", "/api/hello", "/healthz"])
+def test_whoever_looks_whether_a_server_is_there_finds_one(path: str) -> None:
+    assert ask("HEAD", path).status_code == 200
+    assert ask("GET", path).json() == {"status": "ok", "version": __version__}
 
 
 @pytest.mark.parametrize(

@@ -77,8 +77,13 @@ def _routes(path: DataPath, wires: WireNamed) -> list[Route]:
         Route("/v1/messages/count_tokens", AgentEndpoint(messages, partial(path.count, messages)), methods=["POST"]),
         Route("/v1/models", AgentEndpoint(chat, partial(path.models, chat)), methods=["GET"]),
         Route("/v1/models/{model_id:path}", AgentEndpoint(chat, partial(path.model, chat)), methods=["GET"]),
-        Route("/healthz", _health, methods=["GET"]),
+        *(Route(path, _health, methods=["GET"]) for path in _GREETINGS),
     ]
+
+
+_GREETINGS = ("/healthz", "/", "/api/hello")
+"""Where clients look whether a server is there: Claude Code asks `HEAD /` and `HEAD /api/hello`, and may take another
+status for a server that is down (headroomlabs-ai/headroom#2032)."""
 
 
 async def _health(_: Request) -> Response:
