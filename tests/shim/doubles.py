@@ -154,6 +154,7 @@ _FIELDS = {
     "/v1/chat/completions": {
         "model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "tools", "tool_choice",
         "temperature", "top_p", "stop", "seed", "parallel_tool_calls", "response_format",
+        "chat_template_kwargs",
     },
     "/v1/messages": {"model", "messages", "stream", "max_tokens", "system", "tools", "tool_choice", "thinking"},
     "/v1/responses": {

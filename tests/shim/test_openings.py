@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 import httpx
 from tests.shim.doubles import (
@@ -45,13 +46,28 @@ def test_a_model_that_has_begun_inside_its_reasoning_is_known_from_then_on() -> 
     assert asyncio.run(run()) == [("", "First this.\nHello"), ("First this.\n", "Hello")]
 
 
+def test_a_model_that_was_told_not_to_think_is_not_taken_for_one_that_does() -> None:
+    plain = STARTED + chunk({"content": "Hello"}) + chunk({}, "stop")
+
+    async def run() -> tuple[list[tuple[str, str]], object]:
+        async with ScriptedUpstream([answer(ANSWER), answer(plain)]).running() as upstream:
+            session = make_session(upstream.url)
+            ours = replace(session, endpoint=replace(session.endpoint, counting="llama_cpp"))
+            async with live(ours) as url:
+                asked = [{}, {"enable_thinking": False}]
+                said = [told(await ask(url, "openai_chat", stream=True, **more)) for more in asked]
+            return said, upstream.received[1].body["chat_template_kwargs"]
+
+    assert asyncio.run(run()) == ([("", "First this.\nHello"), ("", "Hello")], {"enable_thinking": False})
+
+
 def told(stream: bytes) -> tuple[str, str]:
     events = read_events("openai_chat", stream)
     thought = "".join(event.text for event in events if isinstance(event, ThinkingDelta))
     return thought, "".join(event.text for event in events if isinstance(event, TextDelta))
 
 
-async def ask(url: str, wire: str, *, stream: bool) -> bytes:
+async def ask(url: str, wire: str, *, stream: bool, **more: object) -> bytes:
     headers = {"authorization": f"Bearer {TOKEN}"}
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=GENEROUS_S, trust_env=False) as client:
-        return (await client.post(PATHS[wire], json=request_body(wire, stream=stream))).content
+        return (await client.post(PATHS[wire], json=request_body(wire, stream=stream, **more))).content

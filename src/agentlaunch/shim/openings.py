@@ -16,8 +16,11 @@ class Openings:
     def __init__(self) -> None:
         self._begun_inside: set[tuple[str, str]] = set()
 
-    def filter(self, endpoint: Endpoint, *, is_streamed: bool) -> OpenedThinking:
-        """The filter for one answer of `endpoint`, to a client that is streamed to or waits for the whole."""
+    def filter(self, endpoint: Endpoint, *, is_streamed: bool, is_off: bool = False) -> OpenedThinking:
+        """The filter for one answer of `endpoint`, to a client that is streamed to or waits for the whole.
+
+        `is_off`: the server has been told that the model should not think, so nothing is likely.
+        """
         place = endpoint.base_url, endpoint.model
 
         def learn() -> None:
@@ -26,6 +29,8 @@ class Openings:
                 self._begun_inside.add(place)
 
         opening = opening_of(
-            is_streamed=is_streamed, has_begun_inside=place in self._begun_inside, model=endpoint.model
+            is_streamed=is_streamed,
+            has_begun_inside=place in self._begun_inside and not is_off,
+            model="" if is_off else endpoint.model,
         )
         return OpenedThinking(opening, learn)

@@ -118,7 +118,9 @@ def prepare_call(request: ChatRequest, session: Session, endpoint: Endpoint, mak
     wire = wire_for_call(upstream_wire, endpoint, asked)
     turn = making.turns.turn(asked, endpoint, wire.encode_request, session)
     expected = _expectation(outgoing, endpoint, making.counter)
-    opened = making.openings.filter(endpoint, is_streamed=request.stream)
+    reasoning = request.reasoning
+    is_off = reasoning is not None and reasoning.enabled is False and endpoint.counting == "llama_cpp"
+    opened = making.openings.filter(endpoint, is_streamed=request.stream, is_off=is_off)
     mending = FilterChain(answer_filters(outgoing, expected, opened), forms.restore())
     observed = turn.observing(_learning(outgoing, endpoint, making.counter, mending))
     return UpstreamCall(

@@ -19,6 +19,7 @@ from tests.core.strategies import (
     sampling,
 )
 
+from agentlaunch.core.endpoint import Counting, Endpoint
 from agentlaunch.core.ir import (
     ChatRequest,
     CustomTool,
@@ -43,6 +44,7 @@ from agentlaunch.core.ir import (
 )
 from agentlaunch.core.wire.base import ProtocolError
 from agentlaunch.core.wire.openai_chat import OpenAIChat
+from agentlaunch.core.wire.options import wire_for_call
 
 Json = dict[str, object]
 WIRE = OpenAIChat()
@@ -246,10 +248,21 @@ def test_response_formats_are_read(given: object, expected: JsonFormat | None) -
         ({}, None),
         ({"reasoning_effort": "high"}, Reasoning(effort="high")),
         ({"reasoning_effort": "none"}, Reasoning(enabled=False)),
+        ({"reasoning": "off"}, Reasoning(enabled=False)),
+        ({"reasoning": "high"}, Reasoning(effort="high")),
+        ({"reasoning": ""}, None),
+        ({"enable_thinking": False}, Reasoning(enabled=False)),
+        ({"chat_template_kwargs": {"enable_thinking": False}}, Reasoning(enabled=False)),
+        ({"chat_template_kwargs": {"thinking": True}}, Reasoning(enabled=True)),
+        ({"chat_template_kwargs": {"documents": []}, "thinking": {"type": "disabled"}}, Reasoning(enabled=False)),
+        ({"thinking": {"type": "enabled", "budget_tokens": 9}}, Reasoning(enabled=True)),
+        ({"thinking": {"type": "auto"}}, None),
+        ({"thinking": True, "enable_thinking": None, "chat_template_kwargs": "x"}, None),
+        ({"reasoning_effort": "low", "enable_thinking": False}, Reasoning(effort="low")),
         ({"reasoning": {"enabled": True, "effort": "low", "max_tokens": 5}}, Reasoning(True, "low", 5)),
     ],
 )
-def test_reasoning_has_two_forms(fields: Json, expected: Reasoning | None) -> None:
+def test_reasoning_is_read_in_each_vendor_s_form(fields: Json, expected: Reasoning | None) -> None:
     assert decoded(**fields).reasoning == expected
 
 
@@ -357,6 +370,24 @@ def test_any_json_object_is_asked_for_without_a_schema() -> None:
 
 
 @pytest.mark.report("B026")
+@pytest.mark.parametrize(
+    ("counting", "reasoning", "sent"),
+    [
+        ("llama_cpp", Reasoning(enabled=False), {"enable_thinking": False}),
+        ("llama_cpp", Reasoning(enabled=True), None),
+        ("llama_cpp", None, None),
+        ("estimate", Reasoning(enabled=False), None),
+    ],
+)
+def test_llama_cpp_s_template_is_told_not_to_think(
+    counting: Counting, reasoning: Reasoning | None, sent: Json | None
+) -> None:
+    request = ChatRequest("m", (Message(Role.USER, (TextPart("hi"),)),), reasoning=reasoning)
+    endpoint = Endpoint("double", "openai_chat", "http://127.0.0.1:1", "m", counting=counting)
+    body = json.loads(wire_for_call(WIRE, endpoint, request).encode_request(request))
+    assert body.get("chat_template_kwargs") == sent
+
+
 @pytest.mark.parametrize("reasoning", [None, Reasoning(True), Reasoning(False, "high"), Reasoning(budget_tokens=5)])
 def test_reasoning_without_an_effort_is_not_mentioned(reasoning: Reasoning | None) -> None:
     assert "reasoning_effort" not in encoded(user("hi"), reasoning=reasoning)

@@ -22,22 +22,31 @@ class OpenAIChat:
     """The wire (`agentlaunch.core.wire.base.Wire`); docs/wire-mapping.md lists what becomes of every field.
 
     `for_call` gives the wire of one request: `output_limit_field` as the endpoint wants it, `stop` so that an end at
-    the one stop sequence is told as such, and ids of calls as the model takes them.
+    the one stop sequence is told as such, ids of calls as the model takes them, and whether its template can be told
+    not to think (`has_switch`).
     """
 
     name = "openai_chat"
     path = "/v1/chat/completions"
 
     def __init__(
-        self, output_limit_field: OutputLimitField = "max_tokens", stop: tuple[str, ...] = (), model: str = ""
+        self,
+        output_limit_field: OutputLimitField = "max_tokens",
+        stop: tuple[str, ...] = (),
+        model: str = "",
+        *,
+        has_switch: bool = False,
     ) -> None:
         self._output_limit_field = output_limit_field
         self._stop = stop
         self._has_short_ids = wants_short_ids(model)
+        self._has_switch = has_switch
 
     def for_call(self, endpoint: Endpoint, request: ChatRequest) -> OpenAIChat:
         """The wire for one request to `endpoint` and its answer."""
-        return OpenAIChat(endpoint.output_limit_field, request.stop, endpoint.model)
+        # llama.cpp hands `chat_template_kwargs` to the template. Others refuse it: vLLM for Mistral's tokenizers.
+        is_llama_cpp = endpoint.counting == "llama_cpp"
+        return OpenAIChat(endpoint.output_limit_field, request.stop, endpoint.model, has_switch=is_llama_cpp)
 
     def decode_request(self, body: bytes) -> ChatRequest:
         """A client's body to the representation. Raises ProtocolError naming the field."""
@@ -46,7 +55,7 @@ class OpenAIChat:
     def encode_request(self, request: ChatRequest) -> bytes:
         """The representation to an upstream's body. Raises ProtocolError for a tool that is no function."""
         fitting = with_short_ids(request) if self._has_short_ids else request
-        return encode_request(fitting, self._output_limit_field)
+        return encode_request(fitting, self._output_limit_field, has_switch=self._has_switch)
 
     def event_decoder(self) -> ChatDecoder:
         """A decoder for one upstream response."""

@@ -18,7 +18,6 @@ from agentlaunch.core.ir import (
     JsonFormat,
     Message,
     Part,
-    Reasoning,
     RefusalPart,
     ResultContent,
     Role,
@@ -33,6 +32,7 @@ from agentlaunch.core.ir import (
 from agentlaunch.core.media import split_data_url, text_in
 from agentlaunch.core.wire.base import ProtocolError, decode_json
 from agentlaunch.core.wire.openai_chat.arguments import arguments_text
+from agentlaunch.core.wire.openai_chat.reasoning import reasoning_of
 from agentlaunch.core.wire.openai_chat.types import (
     ChatMessage,
     ChosenTool,
@@ -71,7 +71,7 @@ def decode_request(body: bytes) -> ChatRequest:
         sampling=Sampling(
             wire.temperature, wire.top_p, wire.top_k, wire.seed, wire.presence_penalty, wire.frequency_penalty
         ),
-        reasoning=_reasoning(wire),
+        reasoning=reasoning_of(wire),
         json_format=_json_format(wire.response_format),
         stream=bool(wire.stream),
         user=wire.user or "",
@@ -284,15 +284,6 @@ def _mode(word: str) -> ToolChoice:
     if word not in _MODES:
         raise ProtocolError(f"`tool_choice` is `{word}`, not one of auto, none, required")
     return ToolChoice(_MODES[word])
-
-
-def _reasoning(wire: RequestBody) -> Reasoning | None:
-    """`reasoning_effort`, or OpenRouter's object; the effort `none` turns reasoning off."""
-    if wire.reasoning_effort:
-        return Reasoning(enabled=False) if wire.reasoning_effort == "none" else Reasoning(effort=wire.reasoning_effort)
-    if wire.reasoning is None:
-        return None
-    return Reasoning(wire.reasoning.enabled, wire.reasoning.effort or "", wire.reasoning.max_tokens)
 
 
 def _json_format(response_format: ResponseFormat | None) -> JsonFormat | None:

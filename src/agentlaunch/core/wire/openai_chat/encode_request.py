@@ -46,10 +46,13 @@ _SCHEMA_NAME = "answer"
 """`json_schema.name` is required (OpenAI's API reference); the representation's may be empty."""
 
 
-def encode_request(request: ChatRequest, output_limit_field: OutputLimitField = "max_tokens") -> bytes:
+def encode_request(
+    request: ChatRequest, output_limit_field: OutputLimitField = "max_tokens", *, has_switch: bool = False
+) -> bytes:
     """The body. Equal requests give equal bytes, and a longer conversation begins with the shorter one's messages.
 
-    Raises ProtocolError for a tool that no filter has turned into a function.
+    With `has_switch` the server's template can be told not to think. Raises ProtocolError for a tool that no filter has
+    turned into a function.
     """
     tools, choice = _chosen([_function(tool) for tool in request.tools], request.tool_choice)
     sampling = request.sampling
@@ -71,6 +74,7 @@ def encode_request(request: ChatRequest, output_limit_field: OutputLimitField = 
         presence_penalty=unset_if_none(sampling.presence_penalty),
         frequency_penalty=unset_if_none(sampling.frequency_penalty),
         reasoning_effort=_effort(request.reasoning),
+        chat_template_kwargs={"enable_thinking": False} if has_switch and _is_off(request.reasoning) else UNSET,
         response_format=_response_format(request.json_format),
         stream=request.stream,
         stream_options=StreamOptions(include_usage=True) if request.stream else UNSET,
@@ -112,9 +116,13 @@ def _tool(tool: FunctionTool) -> OutTool:
 
 def _effort(reasoning: Reasoning | None) -> str | UnsetType:
     """Absent unless the client named one: Ollama answers it with a 400 for a model that cannot think (report B026)."""
-    if reasoning is None or reasoning.enabled is False:
+    if reasoning is None or _is_off(reasoning):
         return UNSET
     return _EFFORTS.get(reasoning.effort, UNSET)
+
+
+def _is_off(reasoning: Reasoning | None) -> bool:
+    return reasoning is not None and reasoning.enabled is False
 
 
 def _response_format(json_format: JsonFormat | None) -> OutResponseFormat | UnsetType:

@@ -194,7 +194,10 @@ class RequestBody(msgspec.Struct):
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
     reasoning_effort: str | None = None
-    reasoning: ReasoningOptions | None = None
+    reasoning: ReasoningOptions | str | None = None
+    thinking: Raw = EMPTY
+    enable_thinking: Raw = EMPTY
+    chat_template_kwargs: Raw = EMPTY
     response_format: ResponseFormat | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None

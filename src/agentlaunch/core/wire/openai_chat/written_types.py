@@ -107,6 +107,7 @@ class OutRequest(msgspec.Struct):
     presence_penalty: float | UnsetType = UNSET
     frequency_penalty: float | UnsetType = UNSET
     reasoning_effort: str | UnsetType = UNSET
+    chat_template_kwargs: dict[str, bool] | UnsetType = UNSET
     response_format: OutResponseFormat | UnsetType = UNSET
     stream: bool = False
     stream_options: StreamOptions | UnsetType = UNSET
