@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentlaunch.core.media import data_url, split_data_url
+from agentlaunch.core.media import data_url, image_type_of, split_data_url, text_in
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,35 @@ def test_a_data_url_is_taken_apart_and_nothing_else(url: str, parts: tuple[str, 
 
 def test_a_data_url_that_was_made_is_taken_apart_again() -> None:
     assert split_data_url(data_url("image/gif", "R0lG")) == ("image/gif", "R0lG")
+
+
+@pytest.mark.parametrize(
+    ("data", "media_type"),
+    [
+        ("iVBORw0KGgoAAA", "image/png"),
+        ("/9j/4AAQ", "image/jpeg"),
+        ("R0lGODdh", "image/gif"),
+        ("UklGRiIA", "image/webp"),
+        ("https://a.test/b.png", ""),
+        ("", ""),
+    ],
+)
+def test_the_first_bytes_tell_an_images_type(data: str, media_type: str) -> None:
+    assert image_type_of(data) == media_type
+
+
+@pytest.mark.parametrize(
+    ("media_type", "data", "text"),
+    [
+        ("text/plain", "aGVsbG8=", "hello"),
+        ("Text/Markdown", "77u/aGVsbG8=", "hello"),
+        ("application/json", "e30=", "{}"),
+        ("application/ld+json", "e30=", "{}"),
+        ("application/pdf", "aGVsbG8=", ""),
+        ("text/plain", "/w==", ""),
+        ("text/plain", "no base64!", ""),
+        ("text/plain", "", ""),
+    ],
+)
+def test_text_in_base64_is_read_where_its_type_says_that_it_is_text(media_type: str, data: str, text: str) -> None:
+    assert text_in(media_type, data) == text

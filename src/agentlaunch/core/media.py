@@ -12,6 +12,13 @@ _TEXT_TYPES = frozenset(
     | {"application/toml", "application/x-sh", "application/x-ndjson", "application/sql", "image/svg+xml"}
 )
 """Types of text that do not begin with `text/`."""
+_IMAGE_STARTS = {"iVBORw0KGgo": "image/png", "/9j/": "image/jpeg", "R0lGOD": "image/gif", "UklGR": "image/webp"}
+"""Base64 of each type's first bytes."""
+
+
+def image_type_of(data: str) -> str:
+    """The media type that the first bytes of base64 data tell; empty for none that is known."""
+    return next((kind for start, kind in _IMAGE_STARTS.items() if data.startswith(start)), "")
 
 
 def data_url(media_type: str, data: str) -> str:
@@ -54,6 +61,6 @@ def text_in(media_type: str, data: str) -> str:
     if not (kind.startswith("text/") or kind in _TEXT_TYPES or kind.endswith(("+json", "+xml"))):
         return ""
     try:
-        return binascii.a2b_base64(data).decode("utf-8")
+        return binascii.a2b_base64(data).decode("utf-8-sig")
     except ValueError:
         return ""

@@ -79,9 +79,7 @@ class DataPath:
         asked = None if session is None else await self._asked(wire, exchange)
         if session is None or asked is None:
             return
-        options, request = self.options, asked.request
-        if not request.model:  # Codex leaves it out of some of its requests (openai/codex#41095)
-            request = msgspec.structs.replace(request, model=session.model)
+        options, request = self.options, _named(asked.request, session)
         trace = options.traffic.begin(session, session.project)
         routed = options.router.route(request, session, asked.prompt_tokens)
         if isinstance(routed, ChatFault):
@@ -136,6 +134,11 @@ class DataPath:
             reply = wire.encode_fault(ChatFault(ErrorKind.BAD_REQUEST, str(error)))
         await exchange.reply(reply)
         return None
+
+
+def _named(request: ChatRequest, session: Session) -> ChatRequest:
+    """The request, which may leave the model out as with other servers of one model: then the answer names it."""
+    return request if request.model else msgspec.structs.replace(request, model=session.model)
 
 
 def _model(session: Session) -> _Model:

@@ -218,6 +218,13 @@ def test_a_tools_arguments_are_an_object_whatever_the_client_wrote(written: Json
     assert simplified(written, Root.ARGUMENTS) == expected
 
 
+def test_lm_studio_gets_a_schema_where_any_object_is_wanted() -> None:
+    request = ChatRequest("m", (), json_format=JsonFormat(name="n"))
+    studio = Endpoint("s", "openai_chat", "http://127.0.0.1:1", "m", kind="lmstudio")
+    assert for_engine(request, studio).json_format == JsonFormat(msgspec.Raw(b'{"type":"object"}'), "n")
+    assert for_engine(request, ENGINE) is request
+
+
 def test_an_answers_schema_may_be_anything() -> None:
     for schema in ({"type": "array", "items": S}, {"anyOf": [S, N]}, {"type": "object"}, S):
         assert simplified(schema, Root.ANYTHING) == schema

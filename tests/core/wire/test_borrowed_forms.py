@@ -10,6 +10,7 @@ import pytest
 from agentlaunch.core.ir import (
     NO_PARAMETERS,
     ChatRequest,
+    DocumentPart,
     Finished,
     FunctionTool,
     ImagePart,
@@ -273,3 +274,52 @@ def test_blank_text_is_not_sent_to_anthropic_which_refuses_it() -> None:
 def test_a_choice_without_a_name_is_its_word_on_the_responses_wire(mode: str) -> None:
     request = asked("openai_chat", tools=[{"name": "read", "input_schema": SCHEMA}], tool_choice=mode)
     assert json.loads(load_wire("openai_responses").encode_request(request))["tool_choice"] == mode
+
+
+PNG = "iVBORw0KGgo="
+TEXT = "aGVsbG8="
+"""`hello` in base64."""
+
+
+@pytest.mark.parametrize(
+    ("given", "part"),
+    [
+        ({"type": "image_url", "image_url": {"url": PNG}}, ImagePart("image/png", PNG)),
+        ({"type": "image", "image": f"data:image/gif;base64,{PNG}"}, ImagePart("image/gif", PNG)),
+        ({"type": "image", "image": "https://a.test/b.png"}, ImagePart(url="https://a.test/b.png")),
+        ({"type": "image", "data": PNG, "mimeType": "image/png"}, ImagePart("image/png", PNG)),
+        ({"type": "image", "data": PNG}, ImagePart("image/png", PNG)),
+        (
+            {"type": "input_file", "filename": "a.txt", "file_data": f"data:text/plain;base64,{TEXT}"},
+            DocumentPart("text/plain", TEXT, title="a.txt"),
+        ),
+        ({"type": "input_file", "file_url": "https://a.test/b.pdf"}, DocumentPart(url="https://a.test/b.pdf")),
+        (
+            {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "x"}, "title": "t"},
+            DocumentPart("text/plain", text="x", title="t"),
+        ),
+        (
+            {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBE"}},
+            DocumentPart("application/pdf", "JVBE"),
+        ),
+        (
+            {"type": "resource", "resource": {"uri": "file:///a", "text": "x"}},
+            DocumentPart(text="x", title="file:///a"),
+        ),
+        ({"type": "summary_text", "text": "x"}, TextPart("x")),
+    ],
+)
+@pytest.mark.parametrize("role", ["user", "tool"])
+def test_a_part_of_another_api_or_of_mcp_is_understood_on_the_chat_wire(role: str, given: Json, part: Part) -> None:
+    call = {"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "read"}}]}
+    *_, message = chat(HI, call, {"role": role, "tool_call_id": "c", "content": [given]})
+    [said] = message.parts
+    assert (said.content[0] if isinstance(said, ToolResultPart) else said) == part
+
+
+@pytest.mark.parametrize("given", [{"type": "image"}, {"type": "document"}, {"type": "resource"}, {"type": "x"}])
+def test_a_part_that_says_nothing_is_named_in_a_result_and_refused_elsewhere(given: Json) -> None:
+    [_, result] = chat(HI, {"role": "tool", "tool_call_id": "c", "content": [given]})
+    assert result.parts == (ToolResultPart("c", (TextPart(f"[content of type `{given['type']}` left out]"),)),)
+    with pytest.raises(ProtocolError, match="type"):
+        chat({"role": "user", "content": [given]})

@@ -18,6 +18,10 @@ _MANAGED = frozenset({"anthropic", "openrouter"})
 _IMITATED = "openai"
 """A kind that many local servers imitate: a vendor's service only where bytes leave this machine."""
 
+_WANTS_A_SCHEMA = "lmstudio"
+"""A kind that answers `json_object` with a 400: it takes schemas alone (lmstudio-bug-tracker #169)."""
+_ANY_OBJECT = msgspec.Raw(b'{"type":"object"}')
+
 _REMEMBERED = 1_024
 """Schemas kept simplified: a hundred tools of some sessions, since agents send the same ones with every request."""
 
@@ -32,7 +36,7 @@ def for_engine(request: ChatRequest, endpoint: Endpoint) -> ChatRequest:
     if takes_every_schema(endpoint):
         return request
     tools = tuple(map(_tool, request.tools))
-    json_format = _format(request.json_format)
+    json_format = _format(request.json_format, is_schema_needed=endpoint.kind == _WANTS_A_SCHEMA)
     if tools == request.tools and json_format == request.json_format:
         return request
     return msgspec.structs.replace(request, tools=tools, json_format=json_format)
@@ -53,9 +57,11 @@ def _tool(tool: Tool) -> Tool:
     return tool if parameters == written else msgspec.structs.replace(tool, parameters=msgspec.Raw(parameters))
 
 
-def _format(json_format: JsonFormat | None) -> JsonFormat | None:
-    if json_format is None or not (written := bytes(json_format.schema)):
-        return json_format
+def _format(json_format: JsonFormat | None, *, is_schema_needed: bool) -> JsonFormat | None:
+    if json_format is None:
+        return None
+    if not (written := bytes(json_format.schema)):
+        return msgspec.structs.replace(json_format, schema=_ANY_OBJECT) if is_schema_needed else json_format
     schema = _simplified(written, Root.ANYTHING)
     return json_format if schema == written else msgspec.structs.replace(json_format, schema=msgspec.Raw(schema))
 

@@ -213,6 +213,32 @@ def test_tool_choice_has_many_forms(given: object, expected: ToolChoice) -> None
     assert decoded(tool_choice=given).tool_choice == expected
 
 
+def test_a_mere_name_chooses_the_tool_and_an_empty_word_none() -> None:
+    tools = [{"type": "function", "function": {"name": "f"}}, {"type": "web_search"}]
+    assert decoded(tools=tools, tool_choice="f").tool_choice == ToolChoice("named", "f")
+    assert decoded(tools=tools, tool_choice={"function": {"name": "f"}}).tool_choice == ToolChoice("named", "f")
+    assert decoded(tools=tools, tool_choice="").tool_choice is None
+
+
+def test_what_is_no_tool_among_the_tools_is_none_and_a_schema_may_be_text_or_mcp_s() -> None:
+    schema = msgspec.Raw(b'{"type": "object"}')
+    functions = [{"name": "a", "inputSchema": {"type": "object"}}, {"name": "b", "parameters": '{"type": "object"}'}]
+    tools = [None, *({"type": "function", "function": function} for function in functions)]
+    assert decoded(tools=tools).tools == (FunctionTool("a", parameters=schema), FunctionTool("b", parameters=schema))
+
+
+@pytest.mark.parametrize("model", [{}, {"model": None}, {"model": ""}])
+def test_a_request_may_leave_the_model_out(model: Json) -> None:
+    assert WIRE.decode_request(json.dumps({"messages": [], **model}).encode()).model == ""
+
+
+@pytest.mark.parametrize(("name", "sent"), [("my schema! v1", "my_schema__v1"), ("", "answer"), ("n" * 99, "n" * 64)])
+def test_a_schema_s_name_is_one_that_the_vendor_takes(name: str, sent: str) -> None:
+    wanted = JsonFormat(msgspec.Raw(b"{}"), name)
+    body = encoded(user("hi"), json_format=wanted)
+    assert body["response_format"] == {"type": "json_schema", "json_schema": {"name": sent, "schema": {}}}
+
+
 def test_tools_of_each_kind_are_told_apart() -> None:
     hosted = {"type": "web_search", "max_uses": 8}
     tools = [
@@ -236,6 +262,18 @@ def test_tools_of_each_kind_are_told_apart() -> None:
             {"type": "json_schema", "json_schema": {"name": "n", "schema": {"a": 1}, "strict": True}},
             JsonFormat(msgspec.Raw(b'{"a": 1}'), "n", strict=True),
         ),
+        ("json_object", JsonFormat()),
+        ({"type": "json", "schema": None}, JsonFormat()),
+        ({}, None),
+        (
+            {"type": "json_schema", "name": "n", "schema": {"a": 1}, "strict": True},
+            JsonFormat(msgspec.Raw(b'{"a": 1}'), "n", strict=True),
+        ),
+        (
+            {"type": "json_schema", "json_schema": {"type": "object"}},
+            JsonFormat(msgspec.Raw(b'{"type": "object"}')),
+        ),
+        ({"type": "json_schema", "json_schema": {"name": "n", "schema": None}}, JsonFormat(name="n")),
     ],
 )
 def test_response_formats_are_read(given: object, expected: JsonFormat | None) -> None:
@@ -307,6 +345,7 @@ def test_a_lone_surrogate_becomes_the_replacement_character() -> None:
         ({"model": "m", "messages": [], "tool_choice": "perhaps"}, "tool_choice"),
         ({"model": "m", "messages": [], "tool_choice": {"type": "function"}}, "tool_choice"),
         ({"model": "m", "messages": [], "response_format": {"type": "xml"}}, "response_format"),
+        ({"model": "m", "messages": [], "response_format": {"type": "json_schema"}}, "response_format"),
     ],
 )
 def test_what_cannot_be_read_is_refused_by_name(body: Json, named: str) -> None:

@@ -23,7 +23,7 @@ from agentlaunch.core.ir import (
     ToolCallPart,
     ToolResultPart,
 )
-from agentlaunch.core.media import bare_data
+from agentlaunch.core.media import bare_data, image_type_of
 from agentlaunch.core.wire.base import ProtocolError, decode_json
 from agentlaunch.core.wire.ollama_chat.arguments import arguments_text
 from agentlaunch.core.wire.ollama_chat.types import (
@@ -46,8 +46,6 @@ _SWITCHES = {"true": True, "on": True, "false": False, "off": False, "none": Fal
 _WORDS = ("text", "input_text", "output_text")
 _SYSTEM_ROLES = ("system", "developer")
 _RESULT_ROLES = ("tool", "function")
-_IMAGE_STARTS = {"iVBORw0KGgo": "image/png", "/9j/": "image/jpeg", "R0lGOD": "image/gif", "UklGR": "image/webp"}
-"""Base64 of each type's first bytes: this wire sends images without their type."""
 
 
 def decode_request(body: bytes) -> ChatRequest:
@@ -157,12 +155,11 @@ def _said(message: ChatMessage) -> list[TextPart | ImagePart]:
 
 
 def _image(given: str) -> ImagePart:
-    """An image of bare base64, or of a data URL or an address, which clients of other APIs send."""
+    """An image of bare base64, whose type its first bytes tell; or of a data URL or an address, as in other APIs."""
     if given.startswith(("http://", "https://")):
         return ImagePart(url=given)
     named, data = bare_data("", given)
-    known = next((kind for start, kind in _IMAGE_STARTS.items() if data.startswith(start)), "image/png")
-    return ImagePart(named or known, data)
+    return ImagePart(named or image_type_of(data) or "image/png", data)
 
 
 def _tool(raw: msgspec.Raw, place: int) -> Tool:

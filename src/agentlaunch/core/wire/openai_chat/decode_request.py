@@ -15,7 +15,6 @@ from agentlaunch.core.ir import (
     FunctionTool,
     HostedTool,
     ImagePart,
-    JsonFormat,
     Message,
     Part,
     RefusalPart,
@@ -29,17 +28,16 @@ from agentlaunch.core.ir import (
     ToolChoice,
     ToolResultPart,
 )
-from agentlaunch.core.media import split_data_url, text_in
 from agentlaunch.core.wire.base import ProtocolError, decode_json
 from agentlaunch.core.wire.openai_chat.arguments import arguments_text
+from agentlaunch.core.wire.openai_chat.read_content import content_of
+from agentlaunch.core.wire.openai_chat.read_format import json_format_of
 from agentlaunch.core.wire.openai_chat.reasoning import reasoning_of
 from agentlaunch.core.wire.openai_chat.types import (
     ChatMessage,
     ChosenTool,
-    ContentPart,
     FunctionDefinition,
     RequestBody,
-    ResponseFormat,
     ToolCall,
     ToolDefinition,
 )
@@ -54,17 +52,18 @@ _RESULT_ROLES = ("tool", "function")
 def decode_request(body: bytes) -> ChatRequest:
     """The request. Raises ProtocolError naming the field; fields that are not known are ignored (B064, B090)."""
     wire = decode_json(body, _bodies)
+    tools = (
+        *(_tool(raw, place) for place, raw in enumerate(wire.tools or ()) if _is_given(raw)),
+        *map(_function, wire.functions or ()),
+    )
     limit = wire.max_tokens if wire.max_completion_tokens is None else wire.max_completion_tokens
     stop = (wire.stop,) if isinstance(wire.stop, str) else wire.stop or ()
     options = wire.stream_options
     return ChatRequest(
-        model=wire.model,
+        model=wire.model or "",
         messages=tuple(_Conversation().messages(wire.messages)),
-        tools=(
-            *(_tool(raw, place) for place, raw in enumerate(wire.tools or ())),
-            *map(_function, wire.functions or ()),
-        ),
-        tool_choice=_tool_choice(wire.tool_choice),
+        tools=tools,
+        tool_choice=_tool_choice(wire.tool_choice, tools),
         parallel_tool_calls=wire.parallel_tool_calls,
         max_output_tokens=limit if limit is None or limit > 0 else None,  # -1 and 0 mean without end (LM Studio)
         stop=tuple(filter(None, stop)),
@@ -72,7 +71,7 @@ def decode_request(body: bytes) -> ChatRequest:
             wire.temperature, wire.top_p, wire.top_k, wire.seed, wire.presence_penalty, wire.frequency_penalty
         ),
         reasoning=reasoning_of(wire),
-        json_format=_json_format(wire.response_format),
+        json_format=json_format_of(wire.response_format),
         stream=bool(wire.stream),
         user=wire.user or "",
         cache_key=wire.prompt_cache_key or "",
@@ -105,9 +104,13 @@ class _Conversation:
     def _message(self, message: ChatMessage, where: str) -> Message:
         match message.role:
             case "system" | "developer":
-                return Message(Role.SYSTEM, tuple(_content(message, where)))
+                return Message(
+                    Role.SYSTEM, tuple(content_of(message.content, where, is_result=message.role in _RESULT_ROLES))
+                )
             case "user":
-                return Message(Role.USER, tuple(_content(message, where)))
+                return Message(
+                    Role.USER, tuple(content_of(message.content, where, is_result=message.role in _RESULT_ROLES))
+                )
             case "assistant":
                 return Message(Role.ASSISTANT, tuple(self._assistant(message, where)))
             case _:
@@ -117,7 +120,7 @@ class _Conversation:
         thinking = message.reasoning_content or message.reasoning
         if thinking:
             yield ThinkingPart(thinking)
-        yield from _content(message, where)
+        yield from content_of(message.content, where, is_result=message.role in _RESULT_ROLES)
         if message.refusal:
             yield RefusalPart(message.refusal)
         calls = message.tool_calls or ([ToolCall(function=message.function_call)] if message.function_call else [])
@@ -138,7 +141,7 @@ class _Conversation:
 
     def _result(self, message: ChatMessage, where: str) -> ToolResultPart:
         content: list[ResultContent] = []
-        for part in _content(message, where):
+        for part in content_of(message.content, where, is_result=message.role in _RESULT_ROLES):
             match part:
                 case TextPart() | ImagePart() | DocumentPart():
                     content.append(part)
@@ -152,72 +155,6 @@ class _Conversation:
     def _oldest(self, name: str) -> str:
         """The first call without a result, of this tool where one is named; empty for none."""
         return next((id_ for id_, called in self._unanswered if name in ("", called)), "")
-
-
-def _content(message: ChatMessage, where: str) -> Iterator[Part]:
-    content = message.content
-    if isinstance(content, str):
-        if content:
-            yield TextPart(content)
-        return
-    for place, part in enumerate(content or ()):
-        yield from _part(part, f"{where}.content[{place}]", is_result=message.role in _RESULT_ROLES)
-
-
-def _part(part: ContentPart, where: str, *, is_result: bool) -> Iterator[Part]:
-    """The parts that one of the wire stands for. A tool may return anything, so what is not known is named there."""
-    hint = _is_given(part.cache_control)
-    match part.type:
-        case "text" | "input_text" | "output_text" | "refusal" | "thinking" | "reasoning":
-            yield from _words(part, hint=hint)
-        case "image_url" | "input_image":
-            yield _image(part, where, hint=hint)
-        case "image" if part.source is not None:
-            yield ImagePart(part.source.media_type, part.source.data, part.source.url, hint)
-        case "file":
-            yield _file(part, where, hint=hint)
-        case _ if is_result:
-            yield TextPart(f"[content of type `{part.type}` left out]")
-        case _:
-            raise ProtocolError(f"`{where}.type` is `{part.type}`, which no upstream of ours can take")
-
-
-def _words(part: ContentPart, *, hint: bool) -> Iterator[TextPart | RefusalPart | ThinkingPart]:
-    """What a part of words says; nothing where it is empty."""
-    said = part.refusal or part.thinking or part.text
-    if not said:
-        return
-    match part.type:
-        case "refusal":
-            yield RefusalPart(said)
-        case "thinking" | "reasoning":
-            yield ThinkingPart(said)
-        case _:
-            yield TextPart(said, hint)
-
-
-def _image(part: ContentPart, where: str, *, hint: bool) -> ImagePart:
-    if part.image_url is None:
-        raise ProtocolError(f"`{where}.image_url` is missing")
-    url = part.image_url if isinstance(part.image_url, str) else part.image_url.url
-    data_url = split_data_url(url)
-    if data_url is None:
-        return ImagePart(url=url, cache_hint=hint)
-    media_type, data = data_url
-    return ImagePart(media_type, data, cache_hint=hint)
-
-
-def _file(part: ContentPart, where: str, *, hint: bool) -> DocumentPart:
-    if part.file is None:
-        raise ProtocolError(f"`{where}.file` is missing")
-    title = part.file.filename or part.file.file_id or ""
-    data_url = split_data_url(part.file.file_data or "")
-    if data_url is None:
-        return DocumentPart(data=part.file.file_data or "", title=title, cache_hint=hint)
-    media_type, data = data_url
-    if text := text_in(media_type, data):
-        return DocumentPart(media_type, text=text, title=title, cache_hint=hint)
-    return DocumentPart(media_type, data, title=title, cache_hint=hint)
 
 
 def _tool(raw: msgspec.Raw, place: int) -> Tool:
@@ -241,10 +178,17 @@ def _function(function: FunctionDefinition, *, cache_hint: bool = False) -> Func
     return FunctionTool(
         function.name,
         function.description or "",
-        next(filter(_is_given, (function.parameters, function.input_schema)), NO_PARAMETERS),
+        _schema(function),
         strict=function.strict,
         cache_hint=cache_hint,
     )
+
+
+def _schema(function: FunctionDefinition) -> msgspec.Raw:
+    """The parameters' schema, under each of its names, and where it was written as a text."""
+    names = (function.parameters, function.input_schema, function.mcp_schema)
+    given = next(filter(_is_given, names), NO_PARAMETERS)
+    return msgspec.Raw(arguments_text(given).encode("utf-8", "replace")) if bytes(given).startswith(b'"') else given
 
 
 def _is_given(raw: msgspec.Raw) -> bool:
@@ -260,10 +204,12 @@ _MODES: dict[str, Literal["auto", "none", "required"]] = {
 }
 
 
-def _tool_choice(choice: str | ChosenTool | None) -> ToolChoice | None:
+def _tool_choice(choice: str | ChosenTool | None, tools: tuple[Tool, ...]) -> ToolChoice | None:
     match choice:
-        case None:
+        case None | "":
             return None
+        case str() if any(not isinstance(tool, HostedTool) and tool.name == choice for tool in tools):
+            return ToolChoice("named", choice)
         case str():
             return _mode(choice)
         case ChosenTool(allowed_tools=allowed) if allowed is not None:
@@ -284,18 +230,3 @@ def _mode(word: str) -> ToolChoice:
     if word not in _MODES:
         raise ProtocolError(f"`tool_choice` is `{word}`, not one of auto, none, required")
     return ToolChoice(_MODES[word])
-
-
-def _json_format(response_format: ResponseFormat | None) -> JsonFormat | None:
-    if response_format is None or response_format.type == "text":
-        return None
-    if response_format.type == "json_object":
-        return JsonFormat(response_format.schema if _is_given(response_format.schema) else msgspec.Raw(b""))
-    schema = response_format.json_schema
-    if response_format.type == "json_schema" and schema is None and _is_given(response_format.schema):
-        return JsonFormat(response_format.schema)
-    if response_format.type != "json_schema" or schema is None:
-        raise ProtocolError(
-            f"`response_format.type` is `{response_format.type}`, not one of text, json_object, json_schema"
-        )
-    return JsonFormat(schema.schema, schema.name, schema.strict)

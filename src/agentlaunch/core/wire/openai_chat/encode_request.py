@@ -29,6 +29,7 @@ from agentlaunch.core.wire.openai_chat.written_types import (
     OutResponseFormat,
     OutTool,
 )
+from agentlaunch.core.wire.schema_names import schema_name
 
 _encoder = msgspec.json.Encoder()
 
@@ -41,9 +42,6 @@ _EFFORTS = {
     "max": "high",
 }
 """The three efforts that every server with `reasoning_effort` takes; vLLM answers any other with a 400."""
-
-_SCHEMA_NAME = "answer"
-"""`json_schema.name` is required (OpenAI's API reference); the representation's may be empty."""
 
 
 def encode_request(
@@ -130,5 +128,5 @@ def _response_format(json_format: JsonFormat | None) -> OutResponseFormat | Unse
         return UNSET
     if not bytes(json_format.schema):
         return OutResponseFormat("json_object")
-    schema = OutJsonSchema(json_format.name or _SCHEMA_NAME, json_format.schema, unset_if_none(json_format.strict))
+    schema = OutJsonSchema(schema_name(json_format.name), json_format.schema, unset_if_none(json_format.strict))
     return OutResponseFormat("json_schema", schema)

@@ -32,24 +32,42 @@ class FileContent(msgspec.Struct):
     filename: str | None = None
 
 
-class ImageSource(msgspec.Struct):
-    """The source of an image in Anthropic's form, which some clients send here."""
+class Source(msgspec.Struct):
+    """The source of an image or a document in Anthropic's form, which some clients send here."""
 
+    type: str = ""
     media_type: str = ""
     data: str = ""
     url: str = ""
 
 
+class Resource(msgspec.Struct):
+    """The `resource` of a part in MCP's form, which tools return."""
+
+    uri: str = ""
+    text: str = ""
+
+
 class ContentPart(msgspec.Struct):
-    """One element of a content array; `type` says which of the fields counts. Those of the Messages and Responses wires
-    are understood, too."""
+    """One element of a content array; `type` says which of the fields counts.
+
+    Those of the Messages and Responses wires are understood, too, and MCP's, in which agents hand on what tools return.
+    """
 
     type: str
     text: str | None = None
     thinking: str | None = None
     image_url: ImageUrl | str | None = None
-    source: ImageSource | None = None
+    image: str | None = None
+    source: Source | None = None
+    data: str | None = None
+    mime_type: str | None = msgspec.field(name="mimeType", default=None)
+    resource: Resource | None = None
+    title: str | None = None
     file: FileContent | None = None
+    file_data: str | None = None
+    file_url: str | None = None
+    filename: str | None = None
     refusal: str | None = None
     cache_control: Raw = EMPTY
 
@@ -93,12 +111,13 @@ class ChatMessage(msgspec.Struct):
 
 
 class FunctionDefinition(msgspec.Struct):
-    """A tool called with JSON; `input_schema` is Anthropic's name for its `parameters`."""
+    """A tool called with JSON; `input_schema` is Anthropic's name for its `parameters`, `inputSchema` MCP's."""
 
     name: ToolName
     description: str | None = None
     parameters: Raw = EMPTY
     input_schema: Raw = EMPTY
+    mcp_schema: Raw = msgspec.field(name="inputSchema", default=EMPTY)
     strict: bool | None = None
 
 
@@ -138,7 +157,7 @@ class AllowedTools(msgspec.Struct):
 class ChosenTool(msgspec.Struct):
     """`tool_choice` as an object; `name` stands here in the forms of the Responses and Messages wires."""
 
-    type: str
+    type: str = "function"
     name: str = ""
     function: Named | None = None
     custom: Named | None = None
@@ -154,11 +173,16 @@ class JsonSchemaFormat(msgspec.Struct):
 
 
 class ResponseFormat(msgspec.Struct):
-    """`response_format`: text, json_object or json_schema, whose `schema` some put here (llama.cpp's own form)."""
+    """`response_format`: text, json_object or json_schema, whose fields some put here (llama.cpp, the Responses wire).
 
-    type: str
+    `json_schema` is a `JsonSchemaFormat`, or the schema itself.
+    """
+
+    type: str = "text"
+    name: str = ""
     schema: Raw = EMPTY
-    json_schema: JsonSchemaFormat | None = None
+    strict: bool | None = None
+    json_schema: Raw = EMPTY
 
 
 class StreamOptions(msgspec.Struct):
@@ -179,7 +203,7 @@ class RequestBody(msgspec.Struct):
     """A body of `POST /v1/chat/completions`."""
 
     messages: list[ChatMessage]
-    model: str = ""
+    model: str | None = None
     tools: list[Raw] | None = None
     functions: list[FunctionDefinition] | None = None
     tool_choice: str | ChosenTool | None = None
@@ -198,7 +222,7 @@ class RequestBody(msgspec.Struct):
     thinking: Raw = EMPTY
     enable_thinking: Raw = EMPTY
     chat_template_kwargs: Raw = EMPTY
-    response_format: ResponseFormat | None = None
+    response_format: ResponseFormat | str | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     user: str | None = None

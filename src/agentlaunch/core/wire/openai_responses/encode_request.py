@@ -15,6 +15,7 @@ from agentlaunch.core.wire.call_ids import RESPONSES_ID_LENGTH, short_id
 from agentlaunch.core.wire.json_text import mended_arguments, unset_if_none
 from agentlaunch.core.wire.openai_responses import types
 from agentlaunch.core.wire.openai_responses.sealed_reasoning import seal
+from agentlaunch.core.wire.schema_names import schema_name
 
 _ENCRYPTED = ("reasoning.encrypted_content",)
 
@@ -210,5 +211,5 @@ def _text(form: ir.JsonFormat | None) -> types.WrittenText | UnsetType:
         return types.WrittenText(types.WrittenFormat("json_object"))
     schema = Raw(bytes(form.schema))
     return types.WrittenText(
-        types.WrittenFormat("json_schema", form.name or "answer", schema, unset_if_none(form.strict))
+        types.WrittenFormat("json_schema", schema_name(form.name), schema, unset_if_none(form.strict))
     )
