@@ -135,6 +135,21 @@ def test_a_stream_under_the_name_of_a_whole_answer_is_the_answer(stream: bytes) 
     assert translation().whole(stream) == EVENTS
 
 
+def test_lines_of_json_under_the_name_of_a_whole_answer_are_the_answer() -> None:
+    lines = BODY.replace(b"data: [DONE]", b"").replace(b"data: ", b"").replace(b"\n\n", b"\n")
+    assert translation().whole(lines) == EVENTS
+    ollama = b'{"message":{"content":"a"},"done":false}\n{"message":{"content":"b"},"done":true}\n'
+    told = [Started(), TextDelta("a"), TextDelta("b"), Finished(StopReason.END_TURN)]
+    assert translation("ollama_chat").whole(ollama) == told
+
+
+@pytest.mark.parametrize("end", [b"data: [done]\n\n", b'data: "[DONE]"\n\n'])
+def test_a_misspelt_end_is_one_where_nothing_follows(end: bytes) -> None:
+    said = STARTED + chunk({"content": "x"})
+    assert translate([said + end])[-1] == Finished(StopReason.END_TURN)
+    assert isinstance(translate([end + said])[-1], Failed)
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_end_with_one_end(data: bytes) -> None:
     events = translate([STARTED, data])

@@ -18,7 +18,10 @@ from agentlaunch.core.wire.options import framing_of
 _SIGN_OF_LIFE = re.compile(
     rb'(?:null|true|""|ping|pong|heartbeat|keep-?alive|"?\[done\]"?|\d{4}-\d\d-\d\d[T ][\d:.]+Z?)', re.IGNORECASE
 )
-"""What servers and proxies send in place of a comment while a model thinks; and a misspelt end, behind the real one."""
+"""What servers and proxies send in place of a comment while a model thinks."""
+_END = b"[DONE]"
+"""The Chat wire's end; other wires read over it. Misspelt it counts where nothing follows."""
+_MISSPELT_ENDS = (b"[done]", b'"[done]"')
 _LONGEST_SIGN = 40
 
 
@@ -46,6 +49,7 @@ class Translation:
         self._parser = NdjsonParser() if framing_of(wire) == "ndjson" else SseParser()
         self._decoder = wire.event_decoder()
         self._restorer = restorer
+        self._has_misspelt_end = False
         self._unread: bytes | None = b""
         """The last frame's data while the decoder has made nothing of any; None once it has."""
 
@@ -87,22 +91,33 @@ class Translation:
         return [*self._restorer.feed(Failed(fault)), *self._restorer.finish()]
 
     def whole(self, body: bytes) -> list[ChatEvent]:
-        """The events of an answer that came as one JSON document in place of a stream; or as a stream all the same."""
+        """The events of an answer that came as one JSON document in place of a stream; or as a stream all the same, its
+        lines with `data:` or without."""
         if is_stream(body):
-            streamed = self.feed(body)
-            return streamed if _is_over(streamed) else [*streamed, *self.finish()]
+            return self._streamed(body)
+        try:
+            told = self._wire.decode_answer(body)
+        except ProtocolError as error:
+            lines = self._streamed(body)
+            is_whole = isinstance(lines[-1], Finished)
+            return lines if is_whole else [self._broken(f"sent what is not of its API: {error}")]
         events: list[ChatEvent] = []
         try:
-            for event in self._wire.decode_answer(body):
+            for event in told:
                 events.extend(self._restorer.feed(event))
             events.extend(self._restorer.finish())
         except ProtocolError as error:
             return [self._broken(f"sent what is not of its API: {error}")]
         return events
 
+    def _streamed(self, body: bytes) -> list[ChatEvent]:
+        streamed = self.feed(body)
+        return streamed if _is_over(streamed) else [*streamed, *self.finish()]
+
     def _decoded(self, frame: Frame) -> Iterator[ChatEvent]:
         """What a frame says, every filter applied."""
         meant = frame if frame.data.startswith(b"{") and frame.event != "error" else _meant(frame)
+        self._has_misspelt_end = meant is None and frame.data.strip().lower() in _MISSPELT_ENDS
         if meant is None:
             return
         for event in self._decoder.feed(meant):
@@ -117,6 +132,8 @@ class Translation:
             with suppress(ProtocolError):
                 yield from self._wire.decode_answer(self._unread)
                 return
+        if self._has_misspelt_end:
+            yield from self._decoder.feed(Frame(_END))
         yield from self._decoder.finish()
 
     def _broken(self, what: str) -> Failed:
@@ -129,7 +146,7 @@ def _meant(frame: Frame) -> Frame | None:
     data = frame.data.strip()
     while data.startswith(b"data:"):  # a proxy has wrapped each line once more
         data = data.removeprefix(b"data:").lstrip()
-    if not data or (len(data) <= _LONGEST_SIGN and data != b"[DONE]" and _SIGN_OF_LIFE.fullmatch(data)):
+    if not data or (len(data) <= _LONGEST_SIGN and data != _END and _SIGN_OF_LIFE.fullmatch(data)):
         return None
     if frame.event == "error" and not data.startswith(b"{"):
         data = msgspec.json.encode({"error": {"message": data.decode("utf-8", "replace")}})

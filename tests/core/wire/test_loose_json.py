@@ -251,6 +251,15 @@ def test_reasoning_in_an_object_is_its_text() -> None:
     assert said({"delta": delta, "finish_reason": "stop"}) == [WHOLE[0], ThinkingDelta("hm"), *WHOLE[1:]]
 
 
+def test_reasoning_in_a_list_is_its_texts_and_content_that_is_false_is_none() -> None:
+    delta = {"reasoning": [{"text": "h"}, "m"], "content": False}
+    assert said({"delta": delta}, A, {"delta": {}, "finish_reason": "stop"})[:3] == [
+        WHOLE[0],
+        ThinkingDelta("hm"),
+        TextDelta("a"),
+    ]
+
+
 def test_control_characters_and_nan_are_understood() -> None:
     chunk = b'{"id":"r","choices":[{"delta":{"content":"a\tb"},"logprobs":NaN,"finish_reason":"stop"}]}'
     assert decoded("openai_chat", [Frame(chunk), Frame(b"[DONE]")]) == [WHOLE[0], TextDelta("a\tb"), WHOLE[2]]
@@ -277,7 +286,7 @@ def test_texts_in_place_of_parts_are_told_on_every_wire() -> None:
     ]
 
 
-@pytest.mark.parametrize("delta", [{"content": [7]}, {"reasoning": {"a": {"b": 1}}}, "x"])
+@pytest.mark.parametrize("delta", [{"content": [7]}, {"reasoning": [7]}, {"reasoning": {"a": {"b": 1}}}, "x"])
 def test_content_that_is_not_understood_is_never_left_out(delta: object) -> None:
     with pytest.raises(ProtocolError, match="delta"):
         said({"delta": delta, "finish_reason": "stop"})

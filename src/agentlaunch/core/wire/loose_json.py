@@ -137,12 +137,13 @@ class _Fitting:
         kind = _kind(raw)
         if kind == "string":
             return raw
-        if kind == "object" and self._is_answer and name not in _ARGUMENTS and (text := _text_in(_OBJECT.decode(raw))):
+        if self._is_answer and name not in _ARGUMENTS and (text := _text_of(raw)):
             return text
         if kind in ("object", "array") and name in _JSON_AS_TEXT:
             return bytes(raw).decode("utf-8", "replace")
         named = name.endswith("id") or name in ("user", "prompt_cache_key")
-        if (kind == "number" and (named or self._is_answer)) or (kind in ("number", "bool") and name in _ANY_AS_TEXT):
+        is_any = name in _ANY_AS_TEXT and not (kind == "bool" and self._is_answer)
+        if (kind == "number" and (named or self._is_answer)) or (kind in ("number", "bool") and is_any):
             return bytes(raw).decode()
         raise Unfit(name)
 
@@ -291,6 +292,19 @@ def _described(tag: str, fields: dict[str, Raw], structs: Iterable[inspect.Struc
         return {"type": "text", "text": text}
     where = f": {_TEXT.decode(uri)}" if _kind(uri := fields.get("uri", Raw(b""))) == "string" else ""
     return {"type": "text", "text": f"[content of type `{tag or 'unknown'}` left out{where}]"}
+
+
+def _text_of(raw: Raw) -> str:
+    """The text that an object carries, or those of an array of objects and texts."""
+    match _kind(raw):
+        case "object":
+            return _text_in(_OBJECT.decode(raw))
+        case "array":
+            return "".join(
+                _TEXT.decode(each) if _kind(each) == "string" else _text_of(each) for each in _ARRAY.decode(raw)
+            )
+        case _:
+            return ""
 
 
 def _text_in(fields: dict[str, Raw]) -> str:

@@ -138,6 +138,13 @@ def test_an_answer_that_the_server_gave_up_fails(finish: str) -> None:
     assert decoded(chunk({"content": "x"}, finish)) == [STARTED, TextDelta("x"), Failed(fault)]
 
 
+@pytest.mark.parametrize("finish", ["MALFORMED_FUNCTION_CALL", "function_call_filter: MALFORMED_FUNCTION_CALL"])
+def test_a_call_that_the_server_could_not_read_is_a_failure_where_nothing_else_was_said(finish: str) -> None:
+    fault = ChatFault(ErrorKind.UNAVAILABLE, f"the upstream gave up its answer (finish_reason `{finish}`)")
+    assert decoded(chunk({"content": ""}, finish)) == [STARTED, Failed(fault)]
+    assert decoded(chunk({"content": "x"}, finish)) == [STARTED, TextDelta("x"), END]
+
+
 # --- the end -----------------------------------------------------------------------------------------------------
 
 
@@ -239,6 +246,14 @@ def test_counts_of_nothing_take_no_counts_back(zeros: Json) -> None:
             {"usage": {"prompt_tokens": 100, "completion_tokens": 20, "prompt_cache_hit_tokens": 64}},
             Usage(100, 64, 20),
             id="DeepSeek",
+        ),
+        pytest.param(
+            {"usage": {"input_tokens": 100, "output_tokens": 20}}, Usage(100, 0, 20), id="the other vendors' words"
+        ),
+        pytest.param(
+            {"choices": [{"delta": {"content": "x"}, "finish_reason": "stop", "usage": {"prompt_tokens": 100}}]},
+            Usage(100),
+            id="Moonshot's place",
         ),
         pytest.param(
             {"usage": {"prompt_tokens": 100, "completion_tokens": None, "prompt_tokens_details": None}},
@@ -362,6 +377,45 @@ def test_several_calls_in_one_chunk_without_index_stay_apart() -> None:
     assert decoded(data) == [STARTED, *expected, CALLED]
 
 
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        pytest.param(
+            [call("", id="a", name="A", index=0), call('{"x":', id="b", index=0), call("1}", id="b", index=0)]
+        ),
+        pytest.param([call('{"x":', id="a", name="A", index=0), call("1}", id="b", index=0)]),
+        pytest.param([call('{"x":', id="a", name="A", index=0), call("1}", id="b", name="A", index=0)]),
+        pytest.param([call('{"x":', id="a", name="A", index=0), call("1}", index=1)]),
+        pytest.param([{"index": 0, "id": "a", "name": "A", "arguments": '{"x":'}, {"index": 0, "arguments": "1}"}]),
+    ],
+)
+def test_a_piece_that_can_only_be_more_of_a_call_is(pieces: list[Json]) -> None:
+    told = decoded(*map(calls, pieces), chunk({}, "tool_calls"))
+    arguments = "".join(event.arguments for event in told if isinstance(event, ToolCallDelta))
+    starts = [event for event in told if isinstance(event, ToolCallStart)]
+    assert (starts, arguments, told[-1]) == ([ToolCallStart("a", "A")], '{"x":1}', CALLED)
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        call('{"y":2}', id="b", index=0),
+        call('{"y":2}', index=1),
+        call("2}", id="b", name="B", index=0),
+        call("2}", id="b", name="B", index=1),
+    ],
+)
+def test_a_piece_that_may_be_another_call_is_one(second: Json) -> None:
+    told = decoded(calls(call('{"x":', id="a", name="A", index=0)), calls(second), chunk({}, "tool_calls"))
+    assert len([event for event in told if isinstance(event, ToolCallStart)]) == 2
+
+
+def test_a_piece_of_a_custom_tool_s_call_with_another_id_is_another_call() -> None:
+    pieces = [{"index": 0, "id": id_, "custom": {"name": "p", "input": "x"}} for id_ in ("a", "b")]
+    told = decoded(*map(calls, pieces), chunk({}, "tool_calls"))
+    assert [event.id for event in told if isinstance(event, ToolCallStart)] == ["a", "b"]
+
+
 def test_interleaved_calls_are_told_one_after_the_other() -> None:
     chunks = [
         calls(call('{"a"', id="c1", name="f", index=0), call('{"b"', id="c2", name="g", index=1)),
@@ -436,6 +490,11 @@ def test_a_choice_may_hold_the_reason_alone() -> None:
     assert decoded(chunk({"content": "x"}), last) == [STARTED, TextDelta("x"), END]
 
 
+def test_a_choice_is_the_answer_whatever_its_index_is() -> None:
+    chunks = [{**chunk(), "choices": [{"index": 197 + place, "delta": {"content": "x"}}]} for place in range(2)]
+    assert decoded(*chunks, chunk({}, "stop")) == [STARTED, TextDelta("x"), TextDelta("x"), END]
+
+
 def test_only_the_first_choice_is_read() -> None:
     second = {"index": 1, "delta": {"content": "other"}, "finish_reason": None}
     data = chunk({"content": "x"}, "stop")
@@ -505,6 +564,8 @@ def test_an_error_inside_the_choice_is_told_in_its_words() -> None:
     "delta",
     [
         {"reasoning_text": "hm"},
+        {"thinking": "hm"},
+        {"reasoning_content": [{"type": "text", "text": "h"}, "m"]},
         {"reasoning_details": [{"type": "reasoning.text", "text": "hm"}]},
         {"reasoning_details": [{"type": "reasoning.summary", "summary": "hm"}, {"type": "reasoning.encrypted"}]},
         {"reasoning": "hm", "reasoning_details": [{"type": "reasoning.text", "text": "hm"}]},

@@ -227,6 +227,15 @@ def test_what_is_no_tool_among_the_tools_is_none_and_a_schema_may_be_text_or_mcp
     assert decoded(tools=tools).tools == (FunctionTool("a", parameters=schema), FunctionTool("b", parameters=schema))
 
 
+def test_a_call_of_the_history_may_hold_the_functions_own_fields() -> None:
+    call = {"id": "c", "name": "f", "arguments": {"a": 1}}
+    assistant = {"role": "assistant", "tool_calls": [call, {"id": "d", "arguments": "{}"}]}
+    assert decoded(messages=[assistant]).messages[0].parts == (
+        ToolCallPart("c", "f", '{"a": 1}'),
+        ToolCallPart("d", "", "{}"),
+    )
+
+
 @pytest.mark.parametrize("model", [{}, {"model": None}, {"model": ""}])
 def test_a_request_may_leave_the_model_out(model: Json) -> None:
     assert WIRE.decode_request(json.dumps({"messages": [], **model}).encode()).model == ""

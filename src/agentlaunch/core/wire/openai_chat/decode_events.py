@@ -32,6 +32,7 @@ from agentlaunch.core.wire.openai_chat.types import (
     Choice,
     Chunk,
     Delta,
+    Number,
     Timings,
     TokenUsage,
     ToolCall,
@@ -58,6 +59,8 @@ Z.ai's, `safety` and capitals Google's). Every other word means that the model h
 _NO_ERROR = frozenset({b"", b"null", b"false", b'""', b"{}", b"[]"})
 _BROKEN_OFF = ("error", "abort", "network_error", "insufficient_system_resource")
 """Words of OpenRouter, vLLM, Z.ai and DeepSeek for an answer that the server gave up."""
+_MALFORMED = "malformed_function_call"
+"""In Google's words for a call that it could not read and does not tell: asked again, the model may make it well."""
 
 
 class _State(Enum):
@@ -97,16 +100,16 @@ class ChatDecoder:
         if frame.event == "error" or _is_error(chunk) or (chunk.choices is None and _is_error_alone(chunk, data)):
             yield from self._fail(decode_stream_fault(data))
             return
-        if chunk.usage is not None:
-            self._usage = _latest(self._usage, chunk.usage)
-        self._is_counted = not chunk.choices and chunk.usage is not None and bool(chunk.usage.completion_tokens)
+        for usage in (chunk.usage, *(choice.usage for choice in chunk.choices or ())):
+            self._usage = _latest(self._usage, usage)
+        self._is_counted = not chunk.choices and chunk.usage is not None and bool(_answered(chunk.usage))
         if chunk.timings is not None:
             self._timings = chunk.timings
         if chunk.prompt_progress:
             yield Ping()
-        for choice in chunk.choices or ():
-            if not choice.index:
-                yield from self._choice(choice)
+        # One answer is asked for, so whatever its index is, it is the first: Foundry Local counts the tokens there.
+        for choice in (chunk.choices or [])[:1]:
+            yield from self._choice(choice)
 
     def finish(self) -> Iterator[ChatEvent]:
         """The stream has ended. That is a failure unless a finish reason has come, or last of all the answer's counts,
@@ -142,7 +145,7 @@ class ChatDecoder:
         if choice.finish_reason:
             self._reason = choice.finish_reason.lower()
             self._stopped(choice)
-        if self._reason in _BROKEN_OFF:
+        if self._reason in _BROKEN_OFF or (_MALFORMED in self._reason and not self._has_answered):
             reason = f"the upstream gave up its answer (finish_reason `{choice.finish_reason}`)"
             yield from self._fail(ChatFault(ErrorKind.UNAVAILABLE, reason))
 
@@ -154,7 +157,9 @@ class ChatDecoder:
 
     def _delta(self, delta: Delta) -> Iterator[ChatEvent]:
         # vLLM sends two names with the same text in versions that rename the one to the other.
-        thinking = delta.reasoning_content or delta.reasoning or delta.reasoning_text or _detailed(delta)
+        thinking = (
+            delta.reasoning_content or delta.reasoning or delta.reasoning_text or delta.thinking or _detailed(delta)
+        )
         if thinking:
             yield from self._queue.say(ThinkingDelta(thinking))
         if isinstance(delta.content, str):
@@ -252,15 +257,24 @@ def _piece(call: ToolCall, position: int) -> CallPiece:
     id_ = "" if call.id is None else str(call.id)
     if call.custom is not None:
         return CallPiece(call.index, position, id_, call.custom.name or "", call.custom.input or "", "custom")
-    function = call.function
+    function = call.called()
     if function is None:
         return CallPiece(call.index, position, id_, "", "", "function")
     return CallPiece(call.index, position, id_, function.name or "", arguments_text(function.arguments), "function")
 
 
-def _latest(before: TokenUsage | None, usage: TokenUsage) -> TokenUsage:
+def _latest(before: TokenUsage | None, usage: TokenUsage | None) -> TokenUsage | None:
     """The counts that hold: the latest ones, unless they count nothing where counts have come (LocalAI #9927)."""
-    return usage if before is None or usage.prompt_tokens or usage.completion_tokens else before
+    says_something = usage is not None and bool(_asked(usage) or _answered(usage))
+    return usage if says_something or before is None else before
+
+
+def _asked(usage: TokenUsage) -> Number:
+    return usage.input_tokens if usage.prompt_tokens is None else usage.prompt_tokens
+
+
+def _answered(usage: TokenUsage) -> Number:
+    return usage.output_tokens if usage.completion_tokens is None else usage.completion_tokens
 
 
 def _usage(usage: TokenUsage | None, timings: Timings | None) -> Usage | None:
@@ -277,11 +291,11 @@ def _usage(usage: TokenUsage | None, timings: Timings | None) -> Usage | None:
     if cached_tokens is None and timings is not None:
         cached_tokens = timings.cache_n
     details = usage.completion_tokens_details
-    total = _count(usage.prompt_tokens)
+    total = _count(_asked(usage))
     return Usage(
         total,
         min(_count(cached_tokens), total),
-        _count(usage.completion_tokens),
+        _count(_answered(usage)),
         _count(details.reasoning_tokens if details else None),
         _cost_usd(usage.cost),
     )

@@ -132,8 +132,8 @@ class _Conversation:
         id_ = f"call_{self._calls}" if call.id in (None, "") else str(call.id)
         if call.custom is not None:
             part = ToolCallPart(id_, call.custom.name or "", call.custom.input or "", "custom")
-        elif call.function is not None:
-            part = ToolCallPart(id_, call.function.name or "", arguments_text(call.function.arguments))
+        elif (function := call.called()) is not None:
+            part = ToolCallPart(id_, function.name or "", arguments_text(function.arguments))
         else:
             raise ProtocolError(f"`{where}.function` is missing")
         self._unanswered.append((part.id, part.name))

@@ -128,12 +128,18 @@ class AnswerQueue:
 
     def _find(self, piece: CallPiece) -> _Call | None:
         if piece.index is not None:
-            return self._by_index.get(piece.index)
+            found = self._by_index.get(piece.index)
+            return self._gone_on(piece) if found is None and not (piece.id or piece.name) else found
         if piece.id:
             for call in self._calls:
                 if call.id == piece.id:
                     return call
         return self._calls[-1] if self._calls else None
+
+    def _gone_on(self, piece: CallPiece) -> _Call | None:
+        """The newest call, where a server that counts pieces in place of calls goes on with it."""
+        newest = self._calls[-1] if self._calls else None
+        return newest if newest is not None and newest.arguments and _goes_on(newest, piece) else None
 
     def _drain(self) -> Iterator[ChatEvent]:
         while self._queue:
@@ -172,10 +178,20 @@ def made_id_prefix(response_id: str) -> str:
 def _opens_another(call: _Call, piece: CallPiece) -> bool:
     """Whether `piece`, though it carries the index of `call` or none, begins a call of its own (report B028)."""
     if piece.id and call.id:
-        return piece.id != call.id
+        return piece.id != call.id and not _goes_on(call, piece)
     if not piece.name:
         return False
     if piece.index is None and (piece.position > 0 or (call.name and piece.name != call.name)):
         return True
     says_more = bool(piece.arguments or piece.id) or piece.name != call.name
     return says_more and bool(call.name) and call.is_whole()
+
+
+def _goes_on(call: _Call, piece: CallPiece) -> bool:
+    """Whether `piece` can only be more of `call`, which is not whole: some servers make a new id, or a new index, for
+    each piece, or have one id for the name and another for the arguments (Poolside's pool #9)."""
+    if call.kind != "function" or call.is_whole() or piece.name not in ("", call.name):
+        return False
+    if not call.arguments:
+        return not piece.name
+    return not piece.arguments.lstrip().startswith(("{", "["))

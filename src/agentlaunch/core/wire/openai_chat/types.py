@@ -87,13 +87,20 @@ class CalledCustom(msgspec.Struct):
 
 
 class ToolCall(msgspec.Struct):
-    """A call, whole (in a history) or in pieces (in a stream)."""
+    """A call, whole (in a history) or in pieces (in a stream). Some peers put the function's own fields here."""
 
     id: str | int | None = None
     index: int | None = None
     type: str | None = None
     function: CalledFunction | None = None
     custom: CalledCustom | None = None
+    name: str | None = None
+    arguments: Raw = EMPTY
+
+    def called(self) -> CalledFunction | None:
+        """The function, wherever its fields stand; None where there is none."""
+        is_flat = self.name is not None or bytes(self.arguments) != b""
+        return self.function or (CalledFunction(self.name, self.arguments) if is_flat else None)
 
 
 class ChatMessage(msgspec.Struct):
@@ -247,13 +254,16 @@ class CompletionDetails(msgspec.Struct):
 
 
 class TokenUsage(msgspec.Struct):
-    """`usage`; `prompt_cache_hit_tokens` is DeepSeek's word for the cached part, `cost` OpenRouter's in US dollars.
+    """`usage`; `prompt_cache_hit_tokens` is DeepSeek's word for the cached part, `cost` OpenRouter's in US dollars,
+    `input_tokens` and `output_tokens` are the other vendors' words, which gateways pass on.
 
     Others put objects into `cost`, so it is read as it comes.
     """
 
     prompt_tokens: Number = None
     completion_tokens: Number = None
+    input_tokens: Number = None
+    output_tokens: Number = None
     prompt_tokens_details: PromptDetails | None = None
     completion_tokens_details: CompletionDetails | None = None
     prompt_cache_hit_tokens: Number = None
@@ -293,14 +303,15 @@ class ReasoningDetail(msgspec.Struct):
 class Delta(msgspec.Struct):
     """What a chunk adds, or a whole message where the answer was not streamed.
 
-    `reasoning_text` is GitHub Copilot's name. `reasoning_details` repeats a text that stands in the other fields too,
-    where there are any.
+    `reasoning_text` is GitHub Copilot's name, `thinking` Ollama's. `reasoning_details` repeats a text that stands in
+    the other fields too, where there are any.
     """
 
     content: str | list[AnswerPart] | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
     reasoning_text: str | None = None
+    thinking: str | None = None
     reasoning_details: list[ReasoningDetail] | None = None
     refusal: str | None = None
     tool_calls: list[ToolCall] | None = None
@@ -310,14 +321,15 @@ class Delta(msgspec.Struct):
 class Choice(msgspec.Struct):
     """One of the answers; only the first is read. `text` is the answer of servers that complete texts (legacy API).
 
-    The stop string that matched is vLLM's `stop_reason` and SGLang's `matched_stop` (a token, or null, at the model's
-    own end) and llama.cpp's `stopping_word` (empty then).
+    Moonshot puts the `usage` here. The stop string that matched is vLLM's `stop_reason` and SGLang's `matched_stop`
+    (a token, or null, at the model's own end) and llama.cpp's `stopping_word` (empty then).
     """
 
     index: int | None = None
     delta: Delta | None = None
     message: Delta | None = None
     text: str | None = None
+    usage: TokenUsage | None = None
     error: Raw = EMPTY
     finish_reason: str | None = None
     stop_reason: str | int | UnsetType | None = UNSET
