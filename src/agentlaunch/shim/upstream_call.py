@@ -21,6 +21,7 @@ from agentlaunch.core.wire.options import wire_for_call
 from agentlaunch.shim.counting import TokenCounter
 from agentlaunch.shim.engine_turns import EngineTurns, Turn, UsageTap
 from agentlaunch.shim.inbox import Arrival, Ended, Inbox, Outcome, Piece, Refused, Whole
+from agentlaunch.shim.missing_usage import MissingUsage
 from agentlaunch.shim.openings import Openings
 from agentlaunch.shim.session import Session
 from agentlaunch.shim.translation import EventFilter, Translation
@@ -122,7 +123,8 @@ def prepare_call(request: ChatRequest, session: Session, endpoint: Endpoint, mak
     is_off = reasoning is not None and reasoning.enabled is False and endpoint.counting == "llama_cpp"
     opened = making.openings.filter(endpoint, is_streamed=request.stream, is_off=is_off)
     mending = FilterChain(answer_filters(outgoing, expected, opened), forms.restore())
-    observed = turn.observing(_learning(outgoing, endpoint, making.counter, mending))
+    counted = _counted(outgoing, endpoint, making.counter, mending)
+    observed = turn.observing(_learning(outgoing, endpoint, making.counter, counted))
     return UpstreamCall(
         endpoint,
         wire,
@@ -142,6 +144,13 @@ def _expectation(request: ChatRequest, endpoint: Endpoint, counter: TokenCounter
     if counter is None or window is None or endpoint.overflow == "refused" or endpoint.kind not in _CUTTING:
         return None
     return Expectation(counter.expected(request, endpoint), window, endpoint.overflow, window // 4)
+
+
+def _counted(
+    request: ChatRequest, endpoint: Endpoint, counter: TokenCounter | None, mending: EventFilter
+) -> EventFilter:
+    """`mending` and behind it the counts that the upstream may leave out; the estimates are learnt from by nobody."""
+    return mending if counter is None else MissingUsage(lambda: counter.expected(request, endpoint), mending)
 
 
 def _learning(
