@@ -311,6 +311,21 @@ def test_a_web_page_is_an_error() -> None:
     assert "web page" in error_of(response)
 
 
+def test_a_history_without_reasoning_reaches_deepseek_with_a_word_for_it() -> None:
+    told = b'{"error":{"message":"The `reasoning_content` in the thinking mode must be passed back to the API."}}'
+
+    async def run() -> tuple[int, list[object]]:
+        scripts: list[list[Step]] = [[Head(400, "application/json"), Data(told)], answer(hello())]
+        async with shim_before(scripts) as (url, upstream), client(url) as http:
+            body = request_body("openai_chat", stream=True)
+            body["messages"] = [{"role": role, "content": "x"} for role in ("user", "assistant", "user")]
+            status = (await http.post(PATHS["openai_chat"], json=body)).status_code
+            return status, [received.body["messages"][1] for received in upstream.received]  # type: ignore[index]
+
+    said = {"role": "assistant", "content": "x"}
+    assert asyncio.run(run()) == (200, [said, {**said, "reasoning_content": " "}])
+
+
 def test_an_error_answer_that_is_a_stream_tells_its_message() -> None:
     steps: list[Step] = [Head(400), Data(b'data: {"error": {"message": "no such parameter"}}\n\n')]
     response = asyncio.run(ask_once(steps, "openai_chat"))

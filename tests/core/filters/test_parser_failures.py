@@ -26,6 +26,7 @@ from agentlaunch.core.ir import (
     StopReason,
     TextDelta,
     TextPart,
+    ThinkingPart,
     ToolCallDelta,
     ToolCallStart,
 )
@@ -223,3 +224,19 @@ def test_a_grammar_that_cannot_be_made_is_asked_for_with_types_alone(message: st
 def test_an_answer_that_was_to_be_too_long_is_asked_for_shorter() -> None:
     fault = ChatFault(ErrorKind.BAD_REQUEST, "Range of max_tokens should be [1, 500]")
     assert second_try(REQUEST, fault) == msgspec.structs.replace(REQUEST, max_output_tokens=500)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "The `reasoning_content` in the thinking mode must be passed back to the API.",
+        "thinking is enabled but reasoning_content is missing in assistant tool call message at index 2",
+    ],
+)
+def test_a_history_without_reasoning_is_sent_again_with_a_word_for_it(message: str) -> None:
+    hi, thought = Message(Role.USER, (TextPart("hi"),)), Message(Role.ASSISTANT, (ThinkingPart("hm"), TextPart("a")))
+    request = msgspec.structs.replace(REQUEST, messages=(hi, thought, hi, Message(Role.ASSISTANT, (TextPart("b"),))))
+    found = second_try(request, ChatFault(ErrorKind.BAD_REQUEST, message))
+    assert found is not None
+    assert found.messages == (hi, thought, hi, Message(Role.ASSISTANT, (ThinkingPart(" "), TextPart("b"))))
+    assert second_try(found, ChatFault(ErrorKind.BAD_REQUEST, message)) is None

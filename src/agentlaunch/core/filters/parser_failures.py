@@ -23,9 +23,12 @@ from agentlaunch.core.ir import (
     Finished,
     FunctionTool,
     JsonFormat,
+    Message,
+    Role,
     Started,
     StopReason,
     TextDelta,
+    ThinkingPart,
     ToolCallDelta,
     ToolCallEnd,
     ToolCallStart,
@@ -47,6 +50,10 @@ _GRAMMAR = re.compile(
 _RAW_CALL = re.compile(r"error parsing tool call: raw='(.*)', err=", re.IGNORECASE | re.DOTALL)
 _REST = re.compile(r"failed to parse input at pos \d+: (.+)", re.IGNORECASE | re.DOTALL)
 
+_LACKS_THOUGHT = re.compile(r"reasoning_content\W.{0,80}(?:must be passed back|is missing)", re.IGNORECASE | re.DOTALL)
+"""DeepSeek's and Kimi's words for an answer of the history without its reasoning (openclaw #73417, OmniRoute #3308)."""
+_NO_THOUGHT = ThinkingPart(" ")
+
 _NOT_THE_SAME_AGAIN = 0.3
 """The least temperature of a second try: at 0 the model would say the very same."""
 
@@ -61,7 +68,8 @@ def second_try(request: ChatRequest, fault: ChatFault) -> ChatRequest | None:
 
     After an answer that could not be parsed, the same again, at another temperature than 0: the prompt is in the
     engine's cache. After a grammar that could not be made, the same with schemas of types alone (report B021). After
-    an answer that was to be too long, the same with a shorter one (report B177).
+    an answer that was to be too long, the same with a shorter one (report B177). After a history that lacks reasoning,
+    which its client has not kept, the same with a word for it.
     """
     room = fitting_output(request.max_output_tokens, fault)
     if room is not None:
@@ -72,10 +80,19 @@ def second_try(request: ChatRequest, fault: ChatFault) -> ChatRequest | None:
             return request
         sampling = msgspec.structs.replace(request.sampling, temperature=_NOT_THE_SAME_AGAIN, seed=None)
         return msgspec.structs.replace(request, sampling=sampling)
+    if _LACKS_THOUGHT.search(fault.message):
+        thoughtful = msgspec.structs.replace(request, messages=tuple(map(_with_thought, request.messages)))
+        return None if thoughtful == request else thoughtful
     if fault.kind is ErrorKind.CONTEXT_OVERFLOW or _GRAMMAR.search(fault.message) is None:
         return None
     bare = _with_bare_schemas(request)
     return None if bare == request else bare
+
+
+def _with_thought(message: Message) -> Message:
+    if message.role is not Role.ASSISTANT or any(isinstance(part, ThinkingPart) for part in message.parts):
+        return message
+    return Message(message.role, (_NO_THOUGHT, *message.parts))
 
 
 def _with_bare_schemas(request: ChatRequest) -> ChatRequest:
