@@ -248,11 +248,26 @@ def test_half_a_custom_call_is_not_told() -> None:
             marks=pytest.mark.report("B084"),
         ),
         pytest.param(json.dumps({"cmd": f"apply_patch <<EOF\n{DIFF}\nEOF"}), marks=pytest.mark.report("B084")),
+        json.dumps({"path": "a", "patch": DIFF}),
+        json.dumps({"input": DIFF.removeprefix("*** Begin Patch\n")}),
+        json.dumps({"input": DIFF.removesuffix("*** End Patch")}),
+        "```\n" + DIFF.removeprefix("*** Begin Patch\n").removesuffix("\n*** End Patch") + "\n```",
         pytest.param(json.dumps({"input": DIFF.replace(" Patch", " Patch ***")}), marks=pytest.mark.report("B074")),
     ],
 )
 def test_a_patch_is_found_in_whatever_a_model_sends(arguments: str) -> None:
     assert unwrapped(arguments) == DIFF
+
+
+def test_a_script_loses_the_fence_around_all_of_it_and_no_other() -> None:
+    assert unwrapped(json.dumps({"code": "```js\nawait f()\n```"})) == "await f()"
+    for text in ("```md\na\n```", "```js\na\n```\nb", "+ *** Add File: a", "a *** Begin Patch"):
+        assert unwrapped(text) == text
+
+
+def test_two_patches_in_one_call_are_left_to_the_agent() -> None:
+    both = json.dumps({"a": DIFF, "b": DIFF})
+    assert unwrapped(both) == both
 
 
 @pytest.mark.parametrize("arguments", ["{}", "5", '{"a":1}', '{"input":[]}', '{"a":"1","b":"2"}', "text", "", "{"])

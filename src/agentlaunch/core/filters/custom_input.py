@@ -16,6 +16,10 @@ _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 _FENCE = re.compile(r"^\s*```[\w-]*\n(.*?)\n?```\s*$", re.DOTALL)
 _HEREDOC = re.compile(r"^\s*apply_patch\s*<<-?\s*(['\"]?)(\w+)\1\n(.*?)\n?^\s*\2\s*$", re.DOTALL | re.MULTILINE)
+_SCRIPT = re.compile(r"^\s*```(?:js|javascript|ts|typescript)\n(.*?)\n?```\s*$", re.DOTALL)
+_PATCH_LINE = re.compile(r"^\s*\*\*\* (?:Begin Patch|(?:Add|Update|Delete) File: )", re.MULTILINE)
+_HUNK = re.compile(r"^\s*\*\*\* (?:Add|Update|Delete) File: ", re.MULTILINE)
+_BEGIN, _END = "*** Begin Patch", "*** End Patch"
 _MARKER = re.compile(r"^(\*\*\* (?:Begin|End) Patch) ?\*\*\*[ \t]*$", re.MULTILINE)
 
 
@@ -55,7 +59,8 @@ def _text_in(document: Json) -> str | None:
             return texts[-1] if texts else None
         case dict():
             texts = [value for value in document.values() if isinstance(value, str)]
-            return texts[0] if len(texts) == 1 else None
+            patches = [text for text in texts if _BEGIN in text]
+            return (patches or texts)[0] if 1 in (len(patches), len(texts)) else None
         case _:
             return None
 
@@ -77,11 +82,18 @@ def _unescaped(match: re.Match[str]) -> str:
 
 
 def _patch(text: str) -> str:
-    """A patch without what models put around it; any other text untouched."""
-    if "*** Begin Patch" not in text:
-        return text
+    """A patch without what models put around it, and with the lines at its ends that they forget: Codex refuses one
+    that lacks them. A script of Codex's `exec` without the fence around all of it. Any other text untouched."""
+    if not _PATCH_LINE.search(text):
+        script = _SCRIPT.match(text)
+        return text if script is None else script[1]
     for wrapping in (_HEREDOC, _FENCE):
         inside = wrapping.match(text)
         if inside is not None:
             text = inside[inside.re.groups]
-    return _MARKER.sub(r"\1", text)
+    text = _MARKER.sub(r"\1", text)
+    if _HUNK.match(text):
+        text = f"{_BEGIN}\n{text.lstrip()}"
+    if text.lstrip().startswith(_BEGIN) and _END not in text and _HUNK.search(text):
+        text = f"{text.rstrip()}\n{_END}"
+    return text
