@@ -46,6 +46,9 @@ _TELLING = frozenset(
 _PART_KEYS = frozenset({"type", "text", "role", "function"})
 """Keys that tell a part, a message or a call from any other object."""
 _TEXT_KEYS = ("text", "content", "thinking", "summary", "output")
+_ANY_WAY = "adaptive"
+"""Stands for every way to think that is newer than we are: Anthropic adds words to `thinking.type`, and Claude Code
+sends them with each request."""
 _STATE = frozenset({"browser_state", "compaction", "connector_text", "fallback", "mcp_tool_listing", "mid_conv_system"})
 """Parts of Anthropic's that hold its service's state; without text there is nothing in them for another model. Claude
 Code 2.1.331 replays them with the rest of a conversation that began there."""
@@ -184,7 +187,9 @@ class _Fitting:
             try:
                 made[name] = self.fit(raw, field.type, name)
             except Unfit:
-                if field.required or not self._may_go(raw, name):
+                if _is_way_to_think(field.type) and _kind(raw) == "string":
+                    made[name] = _ANY_WAY
+                elif field.required or not self._may_go(raw, name):
                     raise
         return made
 
@@ -246,6 +251,10 @@ def _is_nullable(info: inspect.Type) -> bool:
     if isinstance(info, inspect.UnionType):
         return any(isinstance(each, inspect.NoneType) for each in info.types)
     return isinstance(info, inspect.NoneType | inspect.RawType | inspect.AnyType)
+
+
+def _is_way_to_think(info: inspect.Type) -> bool:
+    return isinstance(info, inspect.LiteralType) and _ANY_WAY in info.values
 
 
 def _missing(name: str, info: inspect.Type, *, is_null: bool) -> Fitted:

@@ -445,6 +445,7 @@ def test_a_limit_below_one_token_is_refused_as_the_vendor_does(limit: int) -> No
         ({"thinking": {"type": "enabled", "budget_tokens": 2048}}, Reasoning(True, "", 2048)),
         ({"thinking": {"type": "adaptive"}, "output_config": {"effort": "max"}}, Reasoning(True, "max")),
         ({"thinking": {"type": "between_tools"}}, Reasoning(True)),
+        ({"thinking": {"type": "newer_than_we_are", "budget_tokens": 5}}, Reasoning(True, "", 5)),
         ({"thinking": {"type": "disabled"}, "output_config": {"effort": "low"}}, Reasoning(False, "low")),
         ({"output_config": {"effort": "low"}}, Reasoning(None, "low")),
         ({"output_config": {"effort": None}, "thinking": None}, None),
@@ -552,7 +553,7 @@ def test_a_count_request_is_the_same_body_without_a_limit() -> None:
         ({"tool_choice": {"type": "tool"}}, "tool_choice.name"),
         ({"tool_choice": {"type": "some"}}, "$.tool_choice.type"),
         ({"output_config": {"format": {"type": "json_schema", "schema": 3}}}, "output_config.format.schema"),
-        ({"thinking": {"type": "sideways"}}, "$.thinking.type"),
+        ({"thinking": {"type": 7}}, "$.thinking.type"),
     ],
 )
 def test_what_is_not_of_the_wire_is_refused_by_name(fields: dict[str, object], named: str) -> None:
