@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agentlaunch.errors import MachineError
-from agentlaunch.system.locks import FileLock, held
+from agentlaunch.system.locks import FileLock, NoLocks, held, is_held
 
 HOLD = """
 import sys, pathlib
@@ -67,4 +68,24 @@ def test_a_lock_that_cannot_be_opened_is_a_folder_that_cannot_be_written(tmp_pat
     assert (caught.value.code, caught.value.message) == (
         "folder-not-writable",
         f"cannot write in `{tmp_path}`: Is a directory",
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows' file systems have locks")
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_told_and_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    import fcntl
+
+    def flock(_handle: int, _kind: int) -> None:
+        raise OSError(number, "no locks here")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(NoLocks) as caught, held(tmp_path / "l", timeout_s=60):
+        pass
+    assert (caught.value.code, caught.value.message, is_held(tmp_path / "l")) == (
+        "no-locks",
+        f"`{tmp_path}` is on a file system without locks: no locks here",
+        False,
     )

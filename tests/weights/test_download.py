@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import shutil
+import sys
 import threading
 from pathlib import Path
 
@@ -283,6 +285,18 @@ def test_a_second_fetch_waits_for_the_first_and_takes_its_file(
     assert paths[0].read_bytes() == CONTENT
     assert seen[0] == Progress("waiting", 1000, len(CONTENT))
     assert double.transfers == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows' file systems have locks")
+def test_a_cache_without_locks_gets_its_file_all_the_same(fetch_files: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
+    import fcntl
+
+    def flock(_handle: int, _kind: int) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    (path,), seen = fetch_files()
+    assert (path.read_bytes(), "waiting" in {progress.stage for progress in seen}) == (CONTENT, False)
 
 
 def test_split_files_come_all_and_lie_side_by_side(double: HuggingFaceDouble, fetch_files: Fetch) -> None:

@@ -9,7 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 
+from agentlaunch.errors import MachineError
 from agentlaunch.system.files import make_private_dir, not_writable
+
+
+class NoLocks(MachineError):
+    """The file system has no locks: `no-locks`. Lustre without `flock`, some NFS, FUSE and 9P mounts."""
 
 
 class FileLock:
@@ -20,13 +25,21 @@ class FileLock:
         self._handle: int | None = None
 
     def acquire(self) -> bool:
-        """Take the lock if it is free; True when it is now ours. Raises MachineError `folder-not-writable`."""
+        """Take the lock if it is free; True when it is now ours.
+
+        Raises MachineError `folder-not-writable`, NoLocks where to wait would be for ever.
+        """
         make_private_dir(self._path.parent)
         try:
             handle = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
         except OSError as error:
             raise not_writable(self._path.parent, error) from error
-        if not _lock(handle):
+        try:
+            taken = _lock(handle)
+        except OSError as error:
+            os.close(handle)
+            raise _no_locks(self._path.parent, error) from error
+        if not taken:
             os.close(handle)
             return False
         self._handle = handle
@@ -43,7 +56,7 @@ class FileLock:
 def held(path: Path, timeout_s: float) -> Iterator[bool]:
     """Wait for the lock on `path` for at most `timeout_s` seconds; yields whether it was had.
 
-    Raises MachineError `folder-not-writable`.
+    Raises MachineError `folder-not-writable`, `no-locks`.
     """
     lock = FileLock(path)
     deadline = monotonic() + timeout_s
@@ -65,8 +78,15 @@ def is_held(path: Path) -> bool:
         return False
     try:
         return not _lock_shared(handle)
+    except OSError:  # no locks, so nobody can hold one
+        return False
     finally:
         os.close(handle)
+
+
+def _no_locks(folder: Path, error: OSError) -> NoLocks:
+    message = f"`{folder}` is on a file system without locks: {error.strerror or error}"
+    return NoLocks("no-locks", message, "set AGENTLAUNCH_HOME to a folder on a disk of this machine")
 
 
 if sys.platform == "win32":
@@ -88,18 +108,23 @@ if sys.platform == "win32":
         return False
 
 else:
+    import errno
     import fcntl
 
+    _IS_HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
+    """What flock(2) and NFS say of a lock that another one has; anything else says that there are none."""
+
     def _lock(handle: int) -> bool:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True
+        return _flock(handle, fcntl.LOCK_EX)
 
     def _lock_shared(handle: int) -> bool:
+        return _flock(handle, fcntl.LOCK_SH)
+
+    def _flock(handle: int, kind: int) -> bool:
         try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
+            fcntl.flock(handle, kind | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in _IS_HELD:
+                raise
             return False
         return True

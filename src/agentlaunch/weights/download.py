@@ -15,7 +15,7 @@ import httpx
 
 from agentlaunch.core.weight_names import RepositoryFile
 from agentlaunch.errors import MachineError, RemoteError
-from agentlaunch.system.locks import FileLock
+from agentlaunch.system.locks import FileLock, NoLocks
 from agentlaunch.system.outbound import OutboundProxyError, OutboundTransport
 from agentlaunch.weights import hub_cache
 from agentlaunch.weights.hub_cache import CachePlace, cache_place
@@ -125,9 +125,10 @@ def _ensure(file: RepositoryFile, place: CachePlace, order: FetchOrder, line: _L
         return
     hub_cache.prepare(place)
     lock = FileLock(place.lock)
-    while not lock.acquire():
-        line.tally.tell("waiting", place.fetched_bytes)
-        sleep(order.patience.look_s)
+    with suppress(NoLocks):  # two at once then spoil each other's bytes, which the digest finds out
+        while not lock.acquire():
+            line.tally.tell("waiting", place.fetched_bytes)
+            sleep(order.patience.look_s)
     try:
         if not place.is_whole:
             _bring(file, place, order, line)
