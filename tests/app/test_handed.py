@@ -113,6 +113,7 @@ class Taker:
     title: str = "Taker"
     executable: str = "taker"
     one_answer: str = "-p"
+    user_configs: tuple[str, ...] = ()
     prompt_tokens: PromptTokens = field(default_factory=lambda: PromptTokens(3, 2, 1))
 
     def files_read(self, arguments: tuple[str, ...]) -> tuple[str, ...]:

@@ -43,6 +43,12 @@ class FakeAgent:
     tested_version: str = "1.2.3"
     minimum_version: str = "1.0.0"
     wire: str = "openai_chat"
+    user_configs: tuple[str, ...] = (
+        "~/.fake/**/*.md",
+        ".../fake.toml",
+        "${FAKE_CONFIG}",
+        "${FAKE_DIR:-~/.fake}/a.json",
+    )
     prompt_tokens: PromptTokens = field(default_factory=lambda: PromptTokens(3, 2, 1))
     contexts: list[AgentContext] = field(default_factory=list)
 

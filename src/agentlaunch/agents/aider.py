@@ -24,6 +24,7 @@ class Aider:
     tested_version = "0.86.2"
     minimum_version = "0.86.2"
     wire = "openai_chat"
+    user_configs = ()
     prompt_tokens = PromptTokens(full=2_300, lean=600, tiny=600)
 
     def files_read(self, arguments: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG002 - the protocol's signature

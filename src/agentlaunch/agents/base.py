@@ -58,6 +58,10 @@ class Agent(Protocol):
     installed: npm no longer has its program."""
     wire: str
     """The API it speaks to the shim, a name in `core.wire.base.WIRES`."""
+    user_configs: tuple[str, ...]
+    """Patterns of more files of the user's that `plan` must know, by their paths in `context.user_files`: `~/` is the
+    home, `${NAME}` and `${NAME:-otherwise}` a variable, `.../` this folder and each above it up to the repository's,
+    `*` and `**` as in a shell."""
     prompt_tokens: PromptTokens
 
     def files_read(self, arguments: tuple[str, ...]) -> tuple[str, ...]:

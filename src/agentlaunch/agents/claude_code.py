@@ -79,6 +79,7 @@ class ClaudeCode:
     tested_version = "2.1.331"
     minimum_version = "2.1.251"
     wire = "anthropic_messages"
+    user_configs = ()
     prompt_tokens = PromptTokens(full=12_434, lean=4_797, tiny=2_073)
 
     def files_read(self, arguments: tuple[str, ...]) -> tuple[str, ...]:

@@ -56,6 +56,7 @@ class Codex:
     tested_version = "0.169.0"
     minimum_version = "0.142.5"
     wire = "openai_responses"
+    user_configs = ()
     prompt_tokens = PromptTokens(full=5_512, lean=1_965, tiny=1_965)
 
     def files_read(self, arguments: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG002 - the protocol's signature

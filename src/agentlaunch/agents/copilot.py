@@ -54,6 +54,7 @@ class Copilot:
     tested_version = "1.0.102"
     minimum_version = "1.0.102"
     wire = "openai_chat"
+    user_configs = ()
     prompt_tokens = PromptTokens(full=12_169, lean=5_850, tiny=5_850)
 
     def files_read(self, arguments: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG002 - the protocol's signature

@@ -24,6 +24,7 @@ class Droid:
     tested_version = "0.215.0"
     minimum_version = "0.215.0"
     wire = "openai_chat"
+    user_configs = ()
     prompt_tokens = PromptTokens(full=10_140, lean=10_140, tiny=10_140)
 
     def files_read(self, arguments: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG002 - the protocol's signature

@@ -21,6 +21,7 @@ class Goose:
     tested_version = ""
     minimum_version = ""
     wire = "openai_chat"
+    user_configs = ()
     prompt_tokens = PromptTokens(full=10_000, lean=10_000, tiny=10_000)
     """A guess, for the note on small windows: never measured."""
 

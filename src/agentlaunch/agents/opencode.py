@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import assert_never
 
 from agentlaunch.agents.base import TINY_WINDOW_BELOW_TOKENS, Evidence, PromptTokens, Registry
-from agentlaunch.agents.documents import Document, Json, dump_document, merge, parse_document
+from agentlaunch.agents.documents import Document, Json, dump_document, merge
 from agentlaunch.agents.instructions import instructions_with
+from agentlaunch.agents.opencode_agents import USER_CONFIGS, models_of_their_own, read_opencode_config, set_to
 from agentlaunch.core.launch_plan import AgentContext, LaunchPlan
 from agentlaunch.core.mcp import HttpServer, McpServer, StdioServer
 from agentlaunch.core.policy import Role
@@ -44,6 +45,7 @@ class OpenCode:
     tested_version = "1.18.33"
     minimum_version = "1.15.13"
     wire = "openai_chat"
+    user_configs = USER_CONFIGS
     prompt_tokens = PromptTokens(full=7_591, lean=3_497, tiny=2_883)
 
     def files_read(self, arguments: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG002 - the protocol's signature
@@ -53,7 +55,8 @@ class OpenCode:
     def plan(self, context: AgentContext) -> LaunchPlan:
         """Our configuration in the environment, merged over the user's own in the same variable."""
         theirs = _user_config(context)
-        config = merge(merge(merge(_lean_config(context), _handed_on(context)), theirs), _config(context))
+        above = merge(_their_agents(context, theirs), _config(context))
+        config = merge(merge(merge(_lean_config(context), _handed_on(context)), theirs), above)
         return LaunchPlan(
             argv=(context.executable, *context.arguments),
             env={
@@ -70,13 +73,19 @@ class OpenCode:
 def _user_config(context: AgentContext) -> Document:
     text = context.environment.get(CONFIG_VARIABLE, "")
     try:
-        return parse_document(text) if text.strip() else {}
+        return read_opencode_config(text) if text.strip() else {}
     except ValueError as error:
         raise UserError(
             "bad-agent-settings",
             f"the variable `{CONFIG_VARIABLE}` cannot be used: {error}",
             f"unset {CONFIG_VARIABLE}, or set it to a JSON object",
         ) from error
+
+
+def _their_agents(context: AgentContext, theirs: Document) -> Document:
+    """The user's own agents, modes and commands, on our models: those that they name are not enabled."""
+    ours, for_subagents = (f"{PROVIDER}/{model}" for model in (context.model, context.model_for("subagent")))
+    return set_to(ours, for_subagents, models_of_their_own(iter([theirs]), context.user_files))
 
 
 def _config(context: AgentContext) -> Document:

@@ -32,6 +32,7 @@ class Pi:
     tested_version = "0.73.1"
     minimum_version = "0.73.1"
     wire = "openai_chat"
+    user_configs = ()
     prompt_tokens = PromptTokens(full=1_439, lean=1_439, tiny=1_439)
 
     def files_read(self, arguments: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG002 - the protocol's signature

@@ -47,6 +47,7 @@ class QwenCode:
     tested_version = "0.24.4"
     minimum_version = "0.24.4"
     wire = "openai_chat"
+    user_configs = ()
     prompt_tokens = PromptTokens(full=19_060, lean=8_500, tiny=8_500)
 
     def files_read(self, arguments: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG002 - the protocol's signature

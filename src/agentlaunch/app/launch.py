@@ -22,6 +22,7 @@ from agentlaunch.app.models import ModelTarget, resolve_model
 from agentlaunch.app.orders import LaunchFlags, LaunchOrder, ModelFlags
 from agentlaunch.app.session_routing import Routing, choose_routing
 from agentlaunch.app.talk import Silence
+from agentlaunch.app.user_files import read_user_files
 from agentlaunch.app.weights_use import note_use
 from agentlaunch.app.window import Terms
 from agentlaunch.app.world import World
@@ -187,7 +188,7 @@ def _plan(prepared: Prepared, grant: SessionGrant, world: World) -> LaunchPlan:
         session_dir=grant.session_dir,
         arguments=prepared.order.arguments,
         environment=world.environment,
-        user_files=_read_user_files(prepared, world),
+        user_files=read_user_files(prepared.agent, prepared.order.arguments, world),
         routed_roles=_routed_roles(prepared),
         mcp_servers=prepared.handed.servers,
         skills_dir=prepared.order.skills,
@@ -212,15 +213,6 @@ def _routed_roles(prepared: Prepared) -> frozenset[Role]:
     if prepared.routing is None:
         return frozenset()
     return frozenset(route.match.role for route in prepared.routing.policy.routes if route.match.role is not None)
-
-
-def _read_user_files(prepared: Prepared, world: World) -> dict[str, str]:
-    """The files that the agent's plan must know; one that cannot be read is left out, and the plan says what it is."""
-    found: dict[str, str] = {}
-    for name in prepared.agent.files_read(prepared.order.arguments):
-        with suppress(OSError, UnicodeDecodeError):
-            found[name] = (world.folder / name).read_text("utf-8-sig")
-    return found
 
 
 def _as_recorded(prepared: Prepared) -> LaunchOrder:

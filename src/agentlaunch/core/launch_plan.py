@@ -30,7 +30,8 @@ class OverlayLink:
 class AgentContext:
     """What an agent's plan is made from. `context_window` and `max_output_tokens` are the real ones, in tokens.
 
-    `user_files` holds the text of the files that the agent's `files_read` asked for, by the name it asked with.
+    `user_files` holds the text of the files that the agent's `files_read` asked for, by the name it asked with, and of
+    those that its `user_configs` found, by their paths.
     `routed_roles` are those that the policy has routes for. `mcp_servers` and `skills` are what the user hands to
     any agent; `skills_dir` is the folder whose folders hold the skills, absolute, empty without skills.
     """

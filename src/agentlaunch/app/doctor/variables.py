@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from agentlaunch.agents.claude_code import OTHER_CREDENTIALS, PROVIDER_SWITCHES
-from agentlaunch.agents.documents import parse_document
 from agentlaunch.agents.opencode import CONFIG_VARIABLE
+from agentlaunch.agents.opencode_agents import read_opencode_config
 from agentlaunch.app.doctor.finding import Finding, Inspected, broken, note, will_bite
 from agentlaunch.core.launch_environment import past_proxy
 from agentlaunch.errors import UserError
@@ -63,7 +63,7 @@ def _opencode(environment: Mapping[str, str]) -> Iterator[Finding]:
     if not text:
         return
     try:
-        parse_document(text)
+        read_opencode_config(text)
     except ValueError:
         told = f"the variable `{CONFIG_VARIABLE}` is no JSON object, and a launch of OpenCode adds to it"
         yield broken("opencode-variable", told, f"unset {CONFIG_VARIABLE}")
