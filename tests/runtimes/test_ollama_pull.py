@@ -112,6 +112,29 @@ def test_a_pull_that_fails_says_why_and_a_second_try_goes_on(
     assert fetch(tmp_path, double)[1] == PullProgress("pulling 60e05f210007", 40, 100)
 
 
+def test_a_pull_goes_on_by_itself_while_it_moves_and_the_line_alone_ends_it(double: OllamaDouble) -> None:
+    cut = {"error": "max retries exceeded: EOF"}
+    scripts = [[layer(70), cut], [layer(100), SUCCESS]]
+    double.pulls["new"] = [layer(40), cut]
+    seen: list[int] = []
+
+    def note(progress: PullProgress) -> None:
+        seen.append(progress.completed_bytes)
+        if progress.completed_bytes in (40, 70) and seen[-2] < seen[-1]:
+            double.pulls["new"] = list(scripts.pop(0))
+
+    async def run() -> None:
+        control = OllamaControl(parse_address(double.url), 5)
+        try:
+            await pull(control, "new", note, pause_s=0.01)
+        finally:
+            await control.close()
+
+    asyncio.run(run())
+    assert [size for size in seen if size] == [40, 40, 70, 70, 100]
+    assert [model.name for model in double.models] == ["new:latest"]
+
+
 def test_a_pull_that_falls_silent_is_given_up(double: OllamaDouble) -> None:
     double.pulls["new"] = [layer(40), 30.0, SUCCESS]
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from agentlaunch.errors import AgentlaunchError, MachineError, RemoteError, UserError
 from agentlaunch.runtimes.ollama_control import OllamaControl, Refused
+
+if TYPE_CHECKING:
+    from ollama import ProgressResponse
 
 SILENCE_S = 600.0
 """A pull may say nothing for this long: the digest of 60 GB is computed without a word in between."""
@@ -25,6 +30,13 @@ class PullProgress:
 
 OnProgress = Callable[[PullProgress], None]
 
+PAUSE_S = 2.0
+"""Before a pull that moved on is asked for again; Ollama has waited and asked six times by then."""
+
+_OF_THE_LINE = re.compile(
+    r"max retries exceeded|\bEOF\b|connection reset|i/o timeout|stream error|TLS handshake timeout"
+)
+
 
 class PullLedger:
     """The layers of one pull added up. The sum never falls, though Ollama's own counts do (report B306)."""
@@ -38,28 +50,50 @@ class PullLedger:
             known_total, known_completed = self._layers.get(digest, (0, 0))
             total = max(total, known_total)
             self._layers[digest] = (total, min(max(completed, known_completed), total))
-        return PullProgress(
-            status,
-            sum(completed for _, completed in self._layers.values()),
-            sum(total for total, _ in self._layers.values()),
-        )
+        return PullProgress(status, self.completed_bytes, sum(total for total, _ in self._layers.values()))
+
+    def take(self, line: ProgressResponse) -> PullProgress:
+        """`note` what Ollama's package has read."""
+        return self.note(line.status or "", line.digest or "", line.total or 0, line.completed or 0)
+
+    @property
+    def completed_bytes(self) -> int:
+        """Over all layers."""
+        return sum(completed for _, completed in self._layers.values())
 
 
-async def pull(control: OllamaControl, name: str, on_progress: OnProgress, silence_s: float = SILENCE_S) -> None:
-    """Have the server fetch `name`; only its word `success` counts. What was fetched stays, and a second try goes on.
+async def pull(
+    control: OllamaControl,
+    name: str,
+    on_progress: OnProgress,
+    silence_s: float = SILENCE_S,
+    pause_s: float = PAUSE_S,
+) -> None:
+    """Have the server fetch `name`; only its word `success` counts. What was fetched stays, and a second try goes on:
+    ours, as long as each brings something and only the line was to blame (ollama/ollama 1002, 8167), then the user's.
 
     Raises UserError `unknown-model`, MachineError `disk-full`, `ollama-too-old`, RemoteError `pull-failed`,
     `pull-incomplete`, and what the control side raises.
     """
-    ledger = PullLedger()
-    try:
-        async with aclosing(control.pull(name, silence_s)) as lines:
-            async for line in lines:
-                if line.status == "success":
-                    return
-                on_progress(ledger.note(line.status or "", line.digest or "", line.total or 0, line.completed or 0))
-    except Refused as refused:
-        raise _failed(name, refused, control) from refused
+    ledger, reached = PullLedger(), 0
+    while True:
+        try:
+            return await _pull_once(control, name, lambda line: on_progress(ledger.take(line)), silence_s)
+        except Refused as refused:
+            if not _OF_THE_LINE.search(refused.sentence) or ledger.completed_bytes <= reached:
+                raise _failed(name, refused, control) from refused
+            reached = ledger.completed_bytes
+        await asyncio.sleep(pause_s)
+
+
+async def _pull_once(
+    control: OllamaControl, name: str, on_line: Callable[[ProgressResponse], None], silence_s: float
+) -> None:
+    async with aclosing(control.pull(name, silence_s)) as lines:
+        async for line in lines:
+            if line.status == "success":
+                return
+            on_line(line)
     raise RemoteError("pull-incomplete", f"the download of `{name}` ended before it was whole", _again(name))
 
 
