@@ -163,3 +163,18 @@ def test_a_command_that_hangs_or_does_not_exist_is_data() -> None:
     assert (hanging.code, missing.code) == (None, None)
     assert hanging.stderr == "stopped after 0 seconds"
     assert missing.stderr
+
+
+@posix
+@pytest.mark.parametrize("place", [".local/bin", ".claude/local", ".opencode/bin"])
+def test_an_agent_that_its_makers_put_off_the_path_is_found_where_it_is_new_enough(
+    tmp_path: Path, dirs: Dirs, place: str
+) -> None:
+    program = put_program(tmp_path / place / "claude")
+    environment = {"PATH": "", "HOME": str(tmp_path)}
+    assert locate_agent(CLAUDE, environment, dirs, Answers("2.1.331")) == LocatedAgent(str(program), (2, 1, 331))
+    assert locate_agent(CLAUDE, environment, dirs, Answers("1.0.44")) is None
+    assert locate_agent(CLAUDE, {"PATH": ""}, dirs, Answers("2.1.331")) is None
+    ours = put_package(dirs.data / "npm" / "claude" / "node_modules", CLAUDE.package, "2.1.331")
+    install_marker(CLAUDE, dirs).write_text("2.1.331")
+    assert locate_agent(CLAUDE, environment, dirs, Answers()) == LocatedAgent(str(ours), (2, 1, 331))

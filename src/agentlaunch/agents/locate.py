@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,10 @@ from agentlaunch.system.programs import find_program
 
 VERSION_TIMEOUT_S = 20.0
 PARENTS_SEARCHED = 6
+
+MAKERS_PLACES = (".local/bin", ".claude/local", ".opencode/bin")
+"""Where installers of the makers put agents below the home. The shell knows some by an alias alone, or once a new one
+is opened; an editor's terminal may never (musistudio/claude-code-router 31)."""
 
 Version = tuple[int, int, int]
 
@@ -53,14 +58,16 @@ def install_marker(agent: Agent, dirs: Dirs) -> Path:
 def locate_agent(
     agent: Agent, environment: Mapping[str, str], dirs: Dirs, run: Run = run_command
 ) -> LocatedAgent | None:
-    """The agent on PATH, else the one that we installed; None when there is neither.
+    """The agent on PATH, else the one that we installed, else one that is new enough where its makers put it.
 
-    A copy of ours counts only with its marker, so that an install cut short is never started.
+    None when there is none. A copy of ours counts only with its marker, so that an install cut short is never started.
     """
     path = find_program(agent.executable, environment) or _installed(agent, dirs)
-    if path is None:
-        return None
-    return LocatedAgent(str(path), _package_version(agent, path) or _asked_version(path, environment, run))
+    if path is not None:
+        return _with_version(agent, path, environment, run)
+    path = find_program(agent.executable, {**environment, "PATH": _makers_path(environment)})
+    found = None if path is None else _with_version(agent, path, environment, run)
+    return found if found is not None and _is_supported(agent, found) else None
 
 
 def require_supported(agent: Agent, located: LocatedAgent) -> None:
@@ -68,14 +75,27 @@ def require_supported(agent: Agent, located: LocatedAgent) -> None:
 
     Raises MachineError `agent-too-old`.
     """
-    minimum = parse_version(agent.minimum_version)
-    if located.version is None or minimum is None or located.version >= minimum:
+    if _is_supported(agent, located):
         return
     raise MachineError(
         "agent-too-old",
         f"`{located.path}` is {agent.title} {located.version_text}; the oldest that works is {agent.minimum_version}",
         install_command(agent),
     )
+
+
+def _is_supported(agent: Agent, located: LocatedAgent) -> bool:
+    minimum = parse_version(agent.minimum_version)
+    return located.version is None or minimum is None or located.version >= minimum
+
+
+def _makers_path(environment: Mapping[str, str]) -> str:
+    home = environment.get("HOME") or environment.get("USERPROFILE")
+    return os.pathsep.join(str(Path(home, place)) for place in MAKERS_PLACES) if home else ""
+
+
+def _with_version(agent: Agent, path: Path, environment: Mapping[str, str], run: Run) -> LocatedAgent:
+    return LocatedAgent(str(path), _package_version(agent, path) or _asked_version(path, environment, run))
 
 
 def _installed(agent: Agent, dirs: Dirs) -> Path | None:
