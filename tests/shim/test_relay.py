@@ -335,8 +335,8 @@ def test_an_error_answer_that_is_a_stream_tells_its_message() -> None:
 def test_a_redirect_is_an_error_and_is_not_followed() -> None:
     steps: list[Step] = [Head(307, "text/plain", (("location", "http://127.0.0.1:9/elsewhere"),))]
     response = asyncio.run(ask_once(steps, "openai_chat"))
-    assert response.status_code == 503
-    assert "points to `http://127.0.0.1:9/elsewhere`" in error_of(response)
+    assert response.status_code == 404
+    assert "(status `307` to `http://127.0.0.1:9/elsewhere`)" in error_of(response)
 
 
 # --- silence ------------------------------------------------------------------------------------------------------

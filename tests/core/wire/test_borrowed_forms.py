@@ -291,7 +291,7 @@ TEXT = "aGVsbG8="
         ({"type": "image", "data": PNG}, ImagePart("image/png", PNG)),
         (
             {"type": "input_file", "filename": "a.txt", "file_data": f"data:text/plain;base64,{TEXT}"},
-            DocumentPart("text/plain", TEXT, title="a.txt"),
+            DocumentPart("text/plain", text="hello", title="a.txt"),
         ),
         ({"type": "input_file", "file_url": "https://a.test/b.pdf"}, DocumentPart(url="https://a.test/b.pdf")),
         (

@@ -40,8 +40,6 @@ _KINDS_BY_STATUS = {
     529: ErrorKind.OVERLOADED,
 }
 
-_REDIRECTS = range(300, 400)
-
 _KINDS_BY_WORD = {
     "authentication_error": ErrorKind.AUTHENTICATION,
     "authenticationerror": ErrorKind.AUTHENTICATION,
@@ -113,10 +111,11 @@ def decode_fault(status: int, headers: Mapping[str, str], body: bytes) -> ChatFa
     """An upstream's error answer of any form. Total: what is no error form is quoted, without markup and keys.
 
     A specific status (401, 429, ...) stands. A vague one (400, 500, 503) gives way to what the error's `code` and
-    `type` say, and every vague one to an overflow. Too many tokens a minute is a 429, so never an overflow.
+    `type` say, and every vague one to an overflow. Too many tokens a minute is a 429, so never an overflow. A redirect,
+    which nobody follows with a key and a prompt, tells where it leads.
     """
-    if status in _REDIRECTS:
-        return ChatFault(ErrorKind.UNAVAILABLE, _redirected(status, headers))
+    if 300 <= status < 400:
+        return _moved(status, headers)
     fault = _fault(body, status, f"the upstream answered with status `{status}`")
     wait_s = _retry_after_s(headers)
     if wait_s is None and fault.kind in _WAITING:
@@ -124,12 +123,12 @@ def decode_fault(status: int, headers: Mapping[str, str], body: bytes) -> ChatFa
     return msgspec.structs.replace(fault, retry_after_s=wait_s)
 
 
-def _redirected(status: int, headers: Mapping[str, str]) -> str:
-    """Redirects are not followed: what the user says may go to the address that was agreed to, and nowhere else."""
-    named = {name.lower(): value.strip() for name, value in headers.items()}
-    where = without_secrets(named.get("location", "").partition("?")[0])[:_LONGEST_MESSAGE]
-    to = f" and points to `{where}`" if where else ""
-    return f"the upstream answered with status `{status}`{to}: is its address right?"
+def _moved(status: int, headers: Mapping[str, str]) -> ChatFault:
+    named = {name.lower(): value for name, value in headers.items()}
+    place = " ".join(without_secrets(named.get("location", "").partition("?")[0]).split())[:_LONGEST_MESSAGE]
+    where = f" to `{place}`" if place else ""
+    told = f"the upstream's address leads elsewhere (status `{status}`{where}), and no request follows: correct its URL"
+    return ChatFault(ErrorKind.NOT_FOUND, told)
 
 
 def decode_stream_fault(body: bytes) -> ChatFault:
