@@ -247,6 +247,21 @@ def test_an_overflow_is_a_400_with_the_sessions_window(wire: str) -> None:
 
 
 @wires
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_blank_conversation_for_anthropic_is_refused_before_anything_is_sent(wire: str, stream: bool) -> None:
+    said = "input" if wire == "openai_responses" else "messages"
+
+    async def run() -> tuple[httpx.Response, int]:
+        async with shim_before([answer(hello())], "anthropic_messages") as (url, upstream):
+            response = await ask(url, wire, stream=stream, **{said: [{"role": "user", "content": " \n "}]})
+            return response, len(upstream.received)
+
+    response, received = asyncio.run(run())
+    assert (response.status_code, received) == (400, 0)
+    assert error_of(response) == "the conversation has no message that is not blank, and this API wants one"
+
+
+@wires
 def test_an_error_that_comes_as_the_first_event_has_a_status_of_its_own(wire: str) -> None:
     steps = answer(STARTED, b'data: {"error":{"message":"no memory","code":500,"type":"server_error"}}\n\n')
     response = asyncio.run(ask_once(steps, wire))

@@ -9,7 +9,7 @@ import msgspec
 
 from agentlaunch.core.endpoint import Endpoint
 from agentlaunch.core.filters.schema_for_engine import takes_every_schema
-from agentlaunch.core.ir import ChatRequest, ThinkingPart
+from agentlaunch.core.ir import ChatRequest, Role, TextPart, ThinkingPart
 
 FORWARDED_HEADERS = ("anthropic-beta", "anthropic-version", "openai-beta")
 """What tells a vendor how to read the body: fields of a beta are refused without its header (Anthropic API reference,
@@ -31,9 +31,9 @@ def verbatim_body(original: Original, request: ChatRequest, endpoint: Endpoint) 
     """The client's own body with the endpoint's model; None where it has to be written anew.
 
     Only vendors' services get it, since everything else needs mending, and only while nothing in `request` is another
-    model's: a vendor refuses reasoning that it has not signed.
+    model's: a vendor refuses reasoning that it has not signed. Of a blank conversation the wire tells what is wrong.
     """
-    is_changed = endpoint.body_fields or endpoint.takes_images is False
+    is_changed = endpoint.body_fields or endpoint.takes_images is False or _is_blank(request)
     if not _is_vendors(original, endpoint) or is_changed or not request.stream or _has_foreign_reasoning(request):
         return None
     try:
@@ -53,6 +53,11 @@ def vendor_headers(original: Original, endpoint: Endpoint) -> Mapping[str, str]:
 
 def _is_vendors(original: Original, endpoint: Endpoint) -> bool:
     return original.wire == endpoint.wire and takes_every_schema(endpoint)
+
+
+def _is_blank(request: ChatRequest) -> bool:
+    parts = (part for message in request.messages if message.role is not Role.SYSTEM for part in message.parts)
+    return all(isinstance(part, TextPart) and not part.text.strip() for part in parts)
 
 
 def _has_foreign_reasoning(request: ChatRequest) -> bool:

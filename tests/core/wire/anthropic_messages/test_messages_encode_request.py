@@ -33,6 +33,7 @@ from agentlaunch.core.ir import (
     ToolResultPart,
 )
 from agentlaunch.core.wire.anthropic_messages import AnthropicMessages
+from agentlaunch.core.wire.base import ProtocolError
 
 WIRE = AnthropicMessages()
 HI = Message(Role.USER, (TextPart("hi"),))
@@ -367,6 +368,14 @@ def _same_arguments(request: ChatRequest) -> ChatRequest:
         for message in request.messages
     )
     return msgspec.structs.replace(request, messages=messages)
+
+
+@pytest.mark.parametrize("roles", [(), (Role.SYSTEM,), (Role.SYSTEM, Role.USER)])
+def test_a_conversation_of_which_nothing_is_left_is_refused(roles: tuple[Role, ...]) -> None:
+    text = {Role.SYSTEM: "Be kind.", Role.USER: " \n"}
+    messages = tuple(Message(role, (TextPart(text[role]),)) for role in roles)
+    with pytest.raises(ProtocolError, match="no message that is not blank"):
+        WIRE.encode_request(ChatRequest("m", messages))
 
 
 def _has_no_blanks(request: ChatRequest) -> bool:

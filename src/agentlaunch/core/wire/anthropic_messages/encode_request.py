@@ -34,6 +34,7 @@ from agentlaunch.core.wire.anthropic_messages.types import (
     WireMessage,
     WireToolChoice,
 )
+from agentlaunch.core.wire.base import ProtocolError
 
 _ENCODER = msgspec.json.Encoder()
 _VENDOR_TOOL = re.compile(r".+_\d{8}|mcp_toolset")
@@ -44,15 +45,21 @@ DEFAULT_MAX_TOKENS = 32_000
 
 
 def encode_request(request: ChatRequest) -> bytes:
-    """The body for an upstream. What the wire cannot say is left out; docs/wire/anthropic_messages.md names it."""
+    """The body for an upstream. What the wire cannot say is left out; docs/wire/anthropic_messages.md names it.
+
+    Raises ProtocolError for a conversation of which nothing is left then: the vendor wants at least one message.
+    """
     messages = paired(request.messages)
     leading = _leading_system(messages)
+    turns = _turns(messages[leading:])
+    if not turns:
+        raise ProtocolError("the conversation has no message that is not blank, and this API wants one")
     limit = request.max_output_tokens
     tools = [raw for tool in request.tools if (raw := _tool(tool)) is not None]
     return _ENCODER.encode(
         MessagesRequest(
             model=request.model,
-            messages=_turns(messages[leading:]),
+            messages=turns,
             system=_system(messages[:leading]) or None,
             tools=tools or None,
             tool_choice=_tool_choice(request.tool_choice, request.parallel_tool_calls) if tools else None,
