@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,17 @@ from agentlaunch.core.scripted_gguf import Script, scripted_gguf
 
 settings.register_profile("at any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("at any speed")
+
+
+def _stop_ignoring(names: Sequence[str]) -> None:
+    """What the tests were started to ignore (by nohup, or as a shell's background job), they ignore by a handler: their
+    children inherit none, and would inherit the ignoring."""
+    for number in (getattr(signal, name) for name in names if hasattr(signal, name)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+
+
+_stop_ignoring(("SIGINT", "SIGHUP"))
 
 
 @pytest.fixture(scope="session")
