@@ -16,6 +16,7 @@ from agentlaunch.core.context import (
     overflow_in,
     overflow_of,
     overflow_told_plainly,
+    told_output_limit,
 )
 from agentlaunch.core.ir import ChatFault, ErrorKind
 
@@ -358,6 +359,13 @@ def test_a_shorter_answer_is_asked_for_where_that_is_what_was_refused(
     asked: int | None, fault: ChatFault, fitting: int | None
 ) -> None:
     assert fitting_output(asked, fault) == fitting
+
+
+def test_a_models_longest_answer_is_told_by_some_refusals_alone() -> None:
+    told = "max_tokens: 4000 > 1024, which is the maximum allowed number of output tokens"
+    assert told_output_limit(ChatFault(ErrorKind.BAD_REQUEST, told)) == 1024
+    assert told_output_limit(ChatFault(ErrorKind.INTERNAL, told)) is None
+    assert told_output_limit(ChatFault(ErrorKind.BAD_REQUEST, "no")) is None
 
 
 @pytest.mark.parametrize(

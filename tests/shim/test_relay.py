@@ -6,6 +6,7 @@ import asyncio
 import json
 import tracemalloc
 from collections.abc import Awaitable
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -56,6 +57,15 @@ from agentlaunch.core.wire.base import AnswerContext, load_wire
 from agentlaunch.shim.answer import ClientAnswer, KeepAlive, Stage, WholeAnswer, make_answer
 
 PIECES = 2000
+ANTHROPIC_START = (
+    b'event: message_start\ndata: {"type":"message_start","message":{"id":"m","type":"message","role":"assistant",'
+    b'"model":"x","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":3,"output_tokens":0}}}'
+    b"\n\n"
+)
+ANTHROPIC_STOP = (
+    b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},'
+    b'"usage":{"output_tokens":1}}\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n'
+)
 wires = pytest.mark.parametrize("wire", PATHS)
 UNAVAILABLE = {wire: load_wire(wire).encode_fault(ChatFault(ErrorKind.UNAVAILABLE, "")).status for wire in PATHS}
 AUTH = {"authorization": f"Bearer {TOKEN}"}
@@ -146,6 +156,27 @@ def test_the_upstream_gets_its_own_model_a_clamped_output_and_always_a_stream() 
     body = asyncio.run(run())
     assert (body["model"], body["stream"]) == ("engine-model", True)
     assert body.get("max_tokens", body.get("max_completion_tokens")) == 4096
+
+
+@pytest.mark.parametrize("wire", ["openai_chat", "anthropic_messages"])
+@pytest.mark.parametrize("kind", ["", "anthropic"], ids=["written-anew", "its-own-bytes"])
+def test_a_limit_that_a_refusal_has_told_is_kept_by_every_later_request(wire: str, kind: str) -> None:
+    told = "max_tokens: 4000 > 1024, which is the maximum allowed"
+    refusal = Data(json.dumps({"error": {"type": "invalid_request_error", "message": told}}).encode())
+    whole = (ANTHROPIC_START + ANTHROPIC_STOP) if wire == "anthropic_messages" else hello()
+    scripts = [[Head(400, "application/json"), refusal], *(answer(whole) for _ in range(3))]
+
+    async def run() -> list[object]:
+        async with ScriptedUpstream(scripts).running() as upstream:
+            session = make_session(upstream.url, wire)
+            session = replace(session, endpoint=replace(session.endpoint, kind=kind))
+            async with live(session) as url:
+                for limit in (4000, 4000, 100):
+                    response = await ask(url, "anthropic_messages", stream=True, max_tokens=limit)
+                    assert response.status_code == 200
+            return [received.body["max_tokens"] for received in upstream.received]
+
+    assert asyncio.run(run()) == [4000, 1024, 1024, 100]
 
 
 @pytest.mark.parametrize(("wire", "header"), [("openai_chat", "authorization"), ("anthropic_messages", "x-api-key")])

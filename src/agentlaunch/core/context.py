@@ -228,6 +228,12 @@ _ROOM_SLACK = 32
 """Tokens that a template may add to a prompt which its server has counted without them."""
 
 
+def told_output_limit(fault: ChatFault) -> int | None:
+    """The most output tokens that the model ever gives, where a refusal tells that; None where it does not."""
+    limit = _first_number(_OUTPUT_LIMIT, fault.message) if fault.kind is ErrorKind.BAD_REQUEST else None
+    return limit or None
+
+
 def fitting_output(asked: int | None, fault: ChatFault) -> int | None:
     """The output tokens for which a refused request would be taken; None where fewer of them do not help.
 
@@ -235,7 +241,7 @@ def fitting_output(asked: int | None, fault: ChatFault) -> int | None:
     full stays an overflow, and so does a count that is only said to be "at least" that (vLLM 0.12: what is left of
     the window, and no count at all).
     """
-    limit = _first_number(_OUTPUT_LIMIT, fault.message) if fault.kind is ErrorKind.BAD_REQUEST else None
+    limit = told_output_limit(fault)
     if fault.kind is ErrorKind.CONTEXT_OVERFLOW and "at least" not in fault.message:
         prompt, window = fault.prompt_tokens, fault.context_window
         if prompt is not None and window is not None and window - prompt - _ROOM_SLACK >= _LEAST_ROOM:

@@ -26,6 +26,7 @@ from agentlaunch.shim.engine_return import EngineLost, Reach, engine_back, engin
 from agentlaunch.shim.engine_turns import EngineTurns
 from agentlaunch.shim.inbox import Arrival, ClientGone, Ended, Inbox, Piece, Refused, RunningInboxes, Silence
 from agentlaunch.shim.openings import Openings
+from agentlaunch.shim.output_limits import OutputLimits
 from agentlaunch.shim.overflow_streaks import OverflowStreaks, Streak
 from agentlaunch.shim.router import Routed, Router
 from agentlaunch.shim.session import Session
@@ -74,10 +75,11 @@ class RelayOptions:
     counter: TokenCounter | None = None
     silence_s: float = SILENCE_S
     openings: Openings = field(default_factory=Openings)
+    limits: OutputLimits = field(default_factory=OutputLimits)
 
     def making(self) -> CallMaking:
         """What calls are made with."""
-        return CallMaking(self.lower, self.turns, self.wire_named, self.counter, self.openings)
+        return CallMaking(self.lower, self.turns, self.wire_named, self.counter, self.openings, self.limits)
 
 
 @dataclass(frozen=True)
@@ -221,8 +223,10 @@ class _Run:
     def _verbatim(self, endpoint: Endpoint) -> UpstreamCall | None:
         """The call in the client's own bytes, where there is nothing for us to say or mend."""
         client = self._client
-        if self._answer.stage is not Stage.HELD or self._options.switches.is_due(
-            client.session.id, client.routed, endpoint
+        if (
+            self._is_second_try
+            or self._answer.stage is not Stage.HELD
+            or self._options.switches.is_due(client.session.id, client.routed, endpoint)
         ):
             return None
         return verbatim_call(client.original, self._request, endpoint, self._options.making())
@@ -320,6 +324,7 @@ class _Run:
         again = second_try(self._request, failure.fault) if is_asked and not self._is_second_try else None
         effect: Effect
         if again is not None:
+            self._options.limits.learn(endpoint, failure.fault)
             self._request, self._is_second_try = again, True
             effect = self._failover.again()
         else:

@@ -23,6 +23,7 @@ from agentlaunch.shim.engine_turns import EngineTurns, Turn, UsageTap
 from agentlaunch.shim.inbox import Arrival, Ended, Inbox, Outcome, Piece, Refused, Whole
 from agentlaunch.shim.missing_usage import MissingUsage
 from agentlaunch.shim.openings import Openings
+from agentlaunch.shim.output_limits import OutputLimits
 from agentlaunch.shim.session import Session
 from agentlaunch.shim.translation import EventFilter, Translation
 from agentlaunch.shim.upstream import UpstreamClient, UpstreamFailed, UpstreamResponse
@@ -59,6 +60,7 @@ class CallMaking:
     wire_named: Callable[[str], Wire]
     counter: TokenCounter | None = None
     openings: Openings = field(default_factory=Openings)
+    limits: OutputLimits = field(default_factory=OutputLimits)
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,9 @@ def prepare_call(request: ChatRequest, session: Session, endpoint: Endpoint, mak
     outgoing = msgspec.structs.replace(
         lowered if upstream_wire.name == _ANTHROPIC_WIRE else prefix.stable(lowered),
         model=endpoint.model,
-        max_output_tokens=clamp_output(lowered.max_output_tokens, session.max_output_tokens),
+        max_output_tokens=clamp_output(
+            lowered.max_output_tokens, making.limits.within(endpoint, session.max_output_tokens)
+        ),
         stream=True,
     )
     asked = for_engine(outgoing, endpoint)
@@ -172,7 +176,8 @@ def verbatim_call(
 ) -> UpstreamCall | None:
     """The call that passes the client's own bytes on; None where the request has to be written anew."""
     body = verbatim_body(original, request, endpoint)
-    if body is None:
+    asked = request.max_output_tokens or 0
+    if body is None or making.limits.within(endpoint, asked) < asked:
         return None
     wire = making.wire_named(endpoint.wire)
     turn = making.turns.turn(request, endpoint, lambda _request: body)
