@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    import zstandard
+from typing import Protocol
 
 STEP_BYTES = 2**20
 """The most that one piece holds; of Brotli's nearly twice as much, of zstd's 32 MiB."""
+
+_GZIP_STEP_BYTES = 2**12
+"""Packed bytes to take at once: zlib copies what is behind each stream's end, and a stream of nothing takes 20."""
 
 _ZSTD_STEP_BYTES = 2**10
 """Packed bytes to take at once: a block of 128 KiB may be packed into four bytes (RFC 8878, 3.1.1.2), and its unpacker
@@ -81,6 +81,10 @@ class _Gzip:
         self.is_whole = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
+        for at in range(0, len(data), _GZIP_STEP_BYTES):
+            yield from self._fed(data[at : at + _GZIP_STEP_BYTES])
+
+    def _fed(self, data: bytes) -> Iterator[bytes]:
         is_full = False  # then more may come out, though nothing goes in
         while data or is_full:
             if self.is_whole:
@@ -124,14 +128,15 @@ class _Zstd:
         import zstandard
 
         self._library = zstandard
-        self._frame = self._new()
+        self._decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES)
+        self._frame = self._decompressor.decompressobj()
         self.is_whole = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         at = 0
         while at < len(data):
             if self.is_whole:
-                self._frame, self.is_whole = self._new(), False
+                self._frame, self.is_whole = self._decompressor.decompressobj(), False
             step = data[at : at + _ZSTD_STEP_BYTES]
             try:
                 piece = self._frame.decompress(step)
@@ -141,9 +146,6 @@ class _Zstd:
                 yield piece
             self.is_whole = self._frame.eof
             at += len(step) - len(self._frame.unused_data)
-
-    def _new(self) -> zstandard.ZstdDecompressionObj:
-        return self._library.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES).decompressobj()
 
 
 class _Brotli:
