@@ -147,6 +147,13 @@ def test_an_event_without_bound_is_refused(chunks: list[bytes]) -> None:
         [frame for chunk in chunks for frame in parser.feed(chunk)]
 
 
+def test_an_event_of_very_many_lines_that_each_end_like_an_object_is_one() -> None:
+    """Each line had all before it read again: a megabyte of them took minutes."""
+    lines = [b"{", *(b'"a":{}' for _ in range(20_000)), b"}"]
+    stream = b"".join(b"data: %b\n" % line for line in lines) + b"\ndata: {}\n\n"
+    assert parsed(stream) == [Frame(b"\n".join(lines)), Frame(b"{}")]
+
+
 def test_the_bound_is_on_one_event_and_not_on_the_stream() -> None:
     parser = SseParser(max_event_bytes=20)
     chunks = [b"data: xxx", b"xxxxx\n\n"] * 50

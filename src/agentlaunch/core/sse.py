@@ -11,6 +11,10 @@ from agentlaunch.core.wire.base import Frame, ProtocolError
 MAX_EVENT_BYTES = 64 * 2**20
 """The most that one event may hold before the stream is refused: a peer without line ends must not fill the memory."""
 
+_MOST_LOOKS = 64
+"""How often the lines of one event are looked at for a whole object: each look reads all of them, and they may be
+many. Servers that leave blank lines out write an object into one line, or some dozens."""
+
 _objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _FIELDS = (b"data:", b"event:", b"id:", b"retry:", b"error:")
 _STREAM_STARTS = (b"data:", b"event:", b"id:", b":")
@@ -39,6 +43,7 @@ class SseParser:
         self._is_bare = False
         """Whether the data so far came without its field's name."""
         self._held_bytes = 0
+        self._looks = 0
 
     def feed(self, chunk: bytes) -> Iterator[Frame]:
         """The frames that `chunk` completes; it must be consumed before the next call."""
@@ -119,12 +124,15 @@ class SseParser:
         """Give the event whose data are a JSON object already: what comes now is another's."""
         self._is_bare = False
         data = self._data
-        if data and data[0].lstrip().startswith(b"{") and data[-1].endswith(b"}") and _is_object(b"\n".join(data)):
+        if self._looks == _MOST_LOOKS or not (data and data[0].lstrip().startswith(b"{") and data[-1].endswith(b"}")):
+            return
+        self._looks += 1
+        if _is_object(b"\n".join(data)):
             yield from self._dispatch()
 
     def _dispatch(self) -> Iterator[Frame]:
         data, event = self._data, self._event
-        self._data, self._event, self._is_bare = [], "", False
+        self._data, self._event, self._is_bare, self._looks = [], "", False, 0
         self._held_bytes -= sum(map(len, data))
         yield Frame(data[0] if len(data) == 1 else b"\n".join(data), event)
 
