@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -21,6 +23,23 @@ def test_without_it_the_systems_own_folders_are_used_and_none_is_created() -> No
     dirs = find_dirs({})
     assert dirs.shim_state == dirs.state / "shim.json"
     assert all("agentlaunch" in str(path) for path in (dirs.config, dirs.state, dirs.cache, dirs.logs, dirs.data))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="users of POSIX")
+@pytest.mark.parametrize("environment", [{}, {"AGENTLAUNCH_HOME": "/tmp/al"}], ids=["none", "ours alone"])
+def test_a_user_without_a_home_folder_is_told_to_name_one(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pwd
+
+    def in_no_list(uid: int) -> NoReturn:
+        raise KeyError(uid)
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", in_no_list)
+    with pytest.raises(MachineError) as caught:
+        find_dirs(environment)
+    assert (caught.value.code, caught.value.hint) == ("no-home", "set it, as in: HOME=/tmp/me agentlaunch ...")
 
 
 @pytest.mark.parametrize(

@@ -41,8 +41,10 @@ class Dirs:
 def find_dirs(environment: Mapping[str, str]) -> Dirs:
     """Our folders on this system; `AGENTLAUNCH_HOME` puts all of them below one folder.
 
-    Raises MachineError `folder-not-usable` for a path that is too long for the system, or may not be searched.
+    Raises MachineError `folder-not-usable` for a path that is too long for the system, or may not be searched, and
+    `no-home` for a user without a home folder, in which models, agents and their settings are looked for as well.
     """
+    _require_home()
     home = environment.get("AGENTLAUNCH_HOME")
     if home:
         return _usable(_below(home))
@@ -58,6 +60,17 @@ def find_dirs(environment: Mapping[str, str]) -> Dirs:
             data=found.user_data_path,
         )
     )
+
+
+def _require_home() -> None:
+    try:
+        Path.home()
+    except RuntimeError as error:  # a container's or a service's user that is in no list, and without HOME
+        raise MachineError(
+            "no-home",
+            "`HOME` is not set, and the system does not know this user's home folder",
+            "set it, as in: HOME=/tmp/me agentlaunch ...",
+        ) from error
 
 
 def _below(home: str) -> Dirs:
