@@ -48,6 +48,7 @@ def test_a_user_without_a_home_folder_is_told_to_name_one(
         ("/tmp/" + "a" * 300, "/tmp/" + "a" * 115 + "..."),
         ("/tmp" + "/d" * 2500, "/tmp" + "/d" * 58 + "..."),
         ("~nobody-of-this-name/x", "~nobody-of-this-name/x"),
+        ("/tmp/caf\udce9", "/tmp/caf\udce9/config"),
     ],
 )
 def test_a_home_that_no_system_can_have_is_told_with_the_variable_that_names_it(home: str, shown: str) -> None:

@@ -41,8 +41,8 @@ class Dirs:
 def find_dirs(environment: Mapping[str, str]) -> Dirs:
     """Our folders on this system; `AGENTLAUNCH_HOME` puts all of them below one folder.
 
-    Raises MachineError `folder-not-usable` for a path that is too long for the system, or may not be searched, and
-    `no-home` for a user without a home folder, in which models, agents and their settings are looked for as well.
+    Raises MachineError `folder-not-usable` for a path that is too long for the system, may not be searched or is not
+    UTF-8, and `no-home` for a user without a home folder, where models, agents and their settings are looked for too.
     """
     _require_home()
     home = environment.get("AGENTLAUNCH_HOME")
@@ -82,7 +82,15 @@ def _below(home: str) -> Dirs:
 
 
 def _usable(dirs: Dirs) -> Dirs:
-    """`dirs`, if the system can answer for a file as deep in it as we make one; that none exists yet is fine."""
+    """`dirs`, if the system can answer for a file as deep in it as we make one; that none exists yet is fine.
+
+    Engines and agents are told of our folders in JSON, which carries no bytes that are not UTF-8.
+    """
+    for folder in (dirs.config, dirs.state, dirs.cache, dirs.logs, dirs.data):
+        try:
+            str(folder).encode()
+        except UnicodeEncodeError as error:
+            raise _unusable(str(folder), "its name is not UTF-8") from error
     try:
         (dirs.sessions / "s" / "overlay.json").lstat()
     except (FileNotFoundError, NotADirectoryError):
