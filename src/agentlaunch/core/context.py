@@ -41,7 +41,7 @@ _PHRASES = re.compile(
     r"|exceeds? (?:the |the model's |max )?context window|exceed the configured limit of"  # OpenAI, oMLX
     r"|prompt is too long|exceed context limit"  # Anthropic
     r"|input is too long(?=\W*\Z|[.;,\"]| for (?:the |this )?(?:requested )?model)|the max input token limit"  # Bedrock
-    r"|input token count.*exceeds the maximum|maximum prompt length"  # Google, xAI
+    r"|input token count.{0,80}exceeds the maximum|maximum prompt length"  # Google, xAI
     r"|exceeds the maximum (?:allowed )?input length|exceeds the maximum allowed length \([\d,]+ tokens"  # SGLang
     r"|exceeds maximum input length|prompt_len \([\d,]+\)"  # TensorRT-LLM
     r"|prompt length .{0,80}should not exceed max_|prompt sequence length is greater than"  # TensorRT-LLM, mistral.rs

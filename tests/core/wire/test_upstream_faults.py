@@ -303,3 +303,16 @@ def test_any_json_is_a_fault_with_a_message(status: int, document: object) -> No
 def test_a_redirect_tells_where_it_leads_and_is_no_fault_that_passes(headers: dict[str, str], where: str) -> None:
     told = f"the upstream's address leads elsewhere (status `307`{where}), and no request follows: correct its URL"
     assert decode_fault(307, headers, b"<html>Temporary Redirect</html>") == ChatFault(ErrorKind.NOT_FOUND, told)
+
+
+@pytest.mark.parametrize(
+    ("page", "told"),
+    [
+        ("<style>b{x:y}</style><script>a<b</script>Bad <b>Gateway</b>", "Bad Gateway"),
+        ("<script>" * 2000 + "Bad Gateway", "Bad Gateway"),
+        ("a < b and " + "<" * 20_000, "a < b and <"),
+    ],
+    ids=["a-page", "scripts-without-end", "no-markup"],
+)
+def test_a_page_is_told_without_its_markup_however_odd_it_is(page: str, told: str) -> None:
+    assert decode_fault(502, {}, page.encode()).message.startswith(told)

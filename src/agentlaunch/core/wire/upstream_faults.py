@@ -85,7 +85,9 @@ _NOT_HERE = re.compile(
     r"invalid model name passed in|is not a valid model id|requires --enable-auto-tool-choice", re.IGNORECASE
 )
 """A 400 for what another upstream may well have: a model (LiteLLM, OpenRouter), tools (vLLM 0.32 without that flag)."""
-_MARKUP = re.compile(r"<(?:script|style).*?</(?:script|style)>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+_MARKUP = re.compile(
+    r"<(?:script|style)(?:(?!<(?:script|style)).)*?</(?:script|style)>|<[^<>]*>", re.IGNORECASE | re.DOTALL
+)
 _WAITING = frozenset({ErrorKind.RATE_LIMITED, ErrorKind.OVERLOADED, ErrorKind.UNAVAILABLE})
 _WAIT = re.compile(
     rb'(?:try again in|"retryDelay":|"retry_after(?:_s|_seconds)?":)\s*"?(\d{1,6}(?:\.\d{1,9})?)\s*(ms|m|)',
