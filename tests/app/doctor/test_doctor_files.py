@@ -167,6 +167,18 @@ def test_files_of_another_user_and_those_that_may_not_be_written_are_told() -> N
     assert [finding.mend.split()[0] for finding in found] == ["sudo", "chmod", "sudo"]
 
 
+def test_folders_that_a_launch_could_not_make_are_told_with_what_is_in_the_way(make_world: MakeWorld) -> None:
+    world = make_world().world
+    above = world.dirs.state.parent
+    above.parent.mkdir(parents=True, exist_ok=True)
+    above.write_bytes(b"")
+    found = tuple(own_files.judge(own_files.gather(world)))
+    assert [(finding.code, finding.told) for finding in found if "cannot be made" in finding.told] == [
+        ("not-writable", f"`{folder}` cannot be made: `{above}` is no folder that you may write")
+        for folder in dict.fromkeys((world.dirs.state, world.dirs.logs))
+    ]
+
+
 def test_looking_at_our_files_makes_none(make_world: MakeWorld) -> None:
     world = make_world().world
     own_files.gather(world)

@@ -35,10 +35,14 @@ class FileFact:
 
 @dataclass(frozen=True)
 class OwnFiles:
-    """`faults` are what reading our settings raised, one after the other: code, message, hint."""
+    """`faults` are what reading our settings raised, one after the other: code, message, hint.
+
+    `barred` are folders that a launch would make and cannot, each with what is in the way.
+    """
 
     files: tuple[FileFact, ...]
     faults: tuple[tuple[str, str, str], ...] = ()
+    barred: tuple[tuple[str, str], ...] = ()
 
 
 def inspect(world: World, agents: tuple[str, ...]) -> Inspected:
@@ -49,7 +53,7 @@ def inspect(world: World, agents: tuple[str, ...]) -> Inspected:
 
 def gather(world: World) -> OwnFiles:
     """Read every settings file as a launch would, and look at modes and owners."""
-    return OwnFiles(tuple(_files(world.dirs)), tuple(dict.fromkeys(_faults(world))))
+    return OwnFiles(tuple(_files(world.dirs)), tuple(dict.fromkeys(_faults(world))), tuple(_barred(world.dirs)))
 
 
 def _faults(world: World) -> Iterator[tuple[str, str, str]]:
@@ -93,6 +97,14 @@ def _files(dirs: Dirs) -> Iterator[FileFact]:
             yield from (found for found in map(_fact, entries) if found is not None)
 
 
+def _barred(dirs: Dirs) -> Iterator[tuple[str, str]]:
+    for folder in dict.fromkeys((dirs.state, dirs.logs)):
+        above = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+        is_folder = os.path.isdir(above)  # noqa: PTH112 - Path.is_dir raises for what may not be looked at
+        if above != folder and not (is_folder and os.access(above, os.W_OK | os.X_OK)):
+            yield str(folder), str(above)
+
+
 def _entries(folder: Path) -> Iterator[Path]:
     try:
         yield from folder.iterdir()
@@ -114,6 +126,9 @@ def judge(facts: OwnFiles) -> Iterator[Finding]:
     """What stops a launch, and what others could read or change."""
     for code, message, hint in facts.faults:
         yield broken(code, message, hint)
+    for folder, above in facts.barred:
+        told = f"`{folder}` cannot be made: `{above}` is no folder that you may write"
+        yield broken("not-writable", told, "set AGENTLAUNCH_HOME to a folder that you may write")
     for file in facts.files:
         if not file.is_writable:
             told = f"`{file.path}` is ours and may not be written"
