@@ -139,10 +139,12 @@ def decode_stream_fault(body: bytes) -> ChatFault:
 
 
 def is_bare_error(body: bytes, *, may_have_type: bool = False) -> bool:
-    """Whether a JSON object tells an error (report B008). Most wires give their own objects a `type`."""
+    """Whether a JSON object tells an error (report B008). Most wires give their own objects a `type`; on the others one
+    may stand in the error, and says so."""
     fields = _decoded(_OBJECT, mended_json(body)) or {}
     told = [name for name in _ERROR_NAMES if bytes(fields.get(name, _NULL)) != bytes(_NULL)]
-    return bool(told) and (may_have_type or "type" not in fields)
+    kind = _field(fields, "type", _TEXT) or ""
+    return bool(told) and ("type" not in fields or (may_have_type and "error" in kind.lower()))
 
 
 def _fault(body: bytes, status: int, unsaid: str) -> ChatFault:

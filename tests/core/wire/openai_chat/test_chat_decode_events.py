@@ -410,6 +410,23 @@ def test_a_piece_that_may_be_another_call_is_one(second: Json) -> None:
     assert len([event for event in told if isinstance(event, ToolCallStart)]) == 2
 
 
+@pytest.mark.parametrize("arguments", ['{"x":', '{"x":1}'])
+def test_a_piece_that_says_nothing_under_another_id_is_no_call(arguments: str) -> None:
+    told = decoded(calls(call(arguments, id="a", name="A", index=0)), calls(call("", id="b", index=0)), done=True)
+    assert [event.id for event in told if isinstance(event, ToolCallStart)] == ["a"]
+
+
+def test_a_name_without_arguments_under_another_id_begins_a_call() -> None:
+    pieces = [call('{"x":', id="a", name="A", index=0), call("", id="b", name="A", index=0), call("{}", index=0)]
+    told = decoded(*map(calls, pieces))
+    assert [event.id for event in told if isinstance(event, ToolCallStart)] == ["a", "b"]
+
+
+def test_a_notice_of_another_type_is_no_error() -> None:
+    notice = {"type": "status", "message": "loading the model"}
+    assert decoded(notice, chunk({"content": "x"}, "stop"))[1:] == [TextDelta("x"), END]
+
+
 def test_a_piece_of_a_custom_tool_s_call_with_another_id_is_another_call() -> None:
     pieces = [{"index": 0, "id": id_, "custom": {"name": "p", "input": "x"}} for id_ in ("a", "b")]
     told = decoded(*map(calls, pieces), chunk({}, "tool_calls"))

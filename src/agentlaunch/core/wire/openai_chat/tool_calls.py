@@ -105,7 +105,7 @@ class AnswerQueue:
         """A piece of a call."""
         known = self._find(piece)
         if known is None or _opens_another(known, piece):
-            if not (piece.id or piece.name or piece.arguments):
+            if not (piece.name or piece.arguments or (piece.id and known is None)):
                 return
             known = _Call(piece.kind)
             self._calls.append(known)
@@ -192,6 +192,6 @@ def _goes_on(call: _Call, piece: CallPiece) -> bool:
     each piece, or have one id for the name and another for the arguments (Poolside's pool #9)."""
     if call.kind != "function" or call.is_whole() or piece.name not in ("", call.name):
         return False
-    if not call.arguments:
+    if not (call.arguments and piece.arguments):
         return not piece.name
     return not piece.arguments.lstrip().startswith(("{", "["))
