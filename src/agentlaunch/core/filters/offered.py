@@ -11,12 +11,16 @@ from agentlaunch.core.ir import FunctionTool, Tool
 _PREFIX = re.compile(r"^(?:functions?|default_api|tools?|tool_calls?|call)[.:/]", re.IGNORECASE)
 """What gpt-oss, Kimi and Gemma put before a function's name."""
 
-_VENDOR = "functions."
+_VENDORS = ("functions.", "default_api:", "default_api.")
 _NUMBER = re.compile(r"(?::\d+|\(\))$")
 """Kimi numbers its calls behind the name, others put brackets there."""
 
 _SERVERS = re.compile(r"^mcp__.+?__")
 """The server of an MCP tool, as Claude Code and Codex name them; models leave it out."""
+
+_TAGGED = re.compile(r"\s*<?(?:function|invoke|tool_call|tool)(?:=|\s+name\s*=)\s*[\"']?([\w.:/-]+)")
+_MARK_BEGUN = re.compile(r"[<>(\n]")
+"""What parsers take for a part of the name: vLLM #53642 (Gemma), zai-org/GLM-5 #84, Fireworks' python-sdk #119."""
 
 _AROUND = " \t\r\n\"'`:"
 """Around names, and before the special tokens that servers of gpt-oss leave behind them (`bash<|channel|>json`)."""
@@ -38,7 +42,7 @@ class OfferedTools:
             bare = _folded(_SERVERS.sub("", name))
             if bare not in known:
                 spelled.setdefault(bare, []).append(name)
-        self._initials = {name[:1] for name in spelled} | {_VENDOR[0]}
+        self._initials = {name[:1] for name in spelled} | {vendor[0] for vendor in _VENDORS}
         self._meant = {folded: names[0] for folded, names in spelled.items() if len(names) == 1}
 
     def __bool__(self) -> bool:
@@ -51,19 +55,27 @@ class OfferedTools:
         """
         if name in self._tools:
             return name
-        name = name.partition("<|")[0].strip(_AROUND)
+        tagged = _TAGGED.match(name)
+        name = (tagged[1] if tagged else _MARK_BEGUN.split(name, maxsplit=1)[0]).strip(_AROUND)
         bare = _NUMBER.sub("", _PREFIX.sub("", name))
-        found = bare if bare in self._tools else self._meant.get(_folded(bare))
+        found = self._plain(bare)
         half = bare[: len(bare) // 2]
-        # Servers that tell a name whole in each piece have it joined twice (report B143).
-        return half if found is None and half * 2 == bare and half in self._tools else found
+        if found is None and half * 2 == bare and half in self._tools:
+            return half  # servers that tell a name whole in each piece have it joined twice (report B143)
+        if found is None and ":" in name:
+            said = {each for part in name.split(":") if (each := self._plain(_PREFIX.sub("", part))) is not None}
+            return said.pop() if len(said) == 1 else None
+        return found
+
+    def _plain(self, name: str) -> str | None:
+        return name if name in self._tools else self._meant.get(_folded(name))
 
     def may_begin(self, word: str) -> bool:
         """Whether a name that is meant for an offered tool may begin with `word`, which was perhaps not told whole."""
         if word[:1].casefold() not in self._initials:
             return False
         bare = _folded(_PREFIX.sub("", word).partition(":")[0])
-        return _VENDOR.startswith(word) or any(name.startswith(bare) for name in self._meant)
+        return any(vendor.startswith(word) for vendor in _VENDORS) or any(name.startswith(bare) for name in self._meant)
 
     def run_together(self, word: str) -> tuple[str, str] | None:
         """The offered name and its key that `word` is when nothing stands between them; the longest such name."""

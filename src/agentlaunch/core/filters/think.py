@@ -42,15 +42,16 @@ _AROUND_ANSWERS = ("<|START_RESPONSE|>", "<|END_RESPONSE|>", "<|begin_of_box|>",
 _HEADERS = ("<|start|>", "<|channel|>")
 """gpt-oss begins every message with one of these and a header up to `<|message|>` (OpenAI's harmony format)."""
 
-_ENDS = ("<|end|>", "<|call|>", "<|return|>")
+_ENDS = ("<|end|>", "<|call|>", "<|return|>", "<|eom|>", "<|eot|>")
 _HEADER = re.compile(
     r"(?:<\|start\|>[^<]*)?(?:<\|channel\|>([^<]*))?(?:<\|constrain\|>[^<]*)*<\|message\|>"
     r"|(?:<\|start\|>[^<{]*)?<\|channel\|>([^<{]*to=[^<{]*)(?:<\|constrain\|>[^<{]*)*(?=\{)"
 )
 """The second form lacks its last token: gpt-oss goes from the recipient straight to the arguments."""
 _RECIPIENT = re.compile(r"to=([\w.:-]+)")
-_BUILT_IN = ("python", "browser", "container", "assistant", "user", "all")
-"""Recipients that are no functions: what gpt-oss was trained with, which no agent offers."""
+_BUILT_IN = ("python", "browser", "container", "assistant", "user", "all", "self")
+"""Recipients that are no functions: what gpt-oss was trained with, which no agent offers; Muse Glimmer's reasoning is
+to itself, and its answer to the user (vLLM muse_glimmer)."""
 
 _LONGEST_HEADER = 300
 
@@ -178,6 +179,9 @@ class ThinkSplitter:
             bare = self._bare(text, start, told, final=final)
             if bare != start:
                 return bare
+        if self._is_first and not final and text[start:].isspace():
+            self._rest = text[start:]
+            return None
         marks = self._marks or _IN_TEXT
         found = marks.whole.search(text, start)
         if found is None:
@@ -267,7 +271,9 @@ class ThinkSplitter:
         recipient = _RECIPIENT.search(header[0])
         if recipient is not None and not recipient[1].startswith(_BUILT_IN):
             self._open_call(recipient[1], told, _IN_CHANNEL)
-        elif recipient is not None or (header[1] or header[2] or "").strip().startswith("analysis"):
+        elif (recipient is not None and recipient[1] != "user") or (header[1] or header[2] or "").strip().startswith(
+            "analysis"
+        ):
             self._open(_Kind.THINKING, _IN_CHANNEL)
         else:
             self._open(_Kind.TEXT, _IN_CHANNEL)

@@ -21,9 +21,18 @@ from agentlaunch.core.ir import (
 _ENDS = (
     *("<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|endoftext|>", "<|end_of_text|>", "<|end_of_turn|>", "<turn|>"),
     *("<end_of_turn>", "</end_of_turn>", "</s>", "<|END_OF_TURN_TOKEN|>", "<|user|>", "<|observation|>"),
-    "<\uff5cend\u2581of\u2581sentence\uff5c>",
+    *(
+        "<\uff5cend\u2581of\u2581sentence\uff5c>",
+        "<|eot|>",
+        "<|EOT|>",
+        "<|return|>",
+        "<|role_end|>",
+        "<|assistant_end|>",
+    ),
+    *("<seed:eos>", "<eos>", "<|eos|>", "<|end_of_sentence|>", "</assistant>"),
 )
-"""Of ChatML, Llama 3, GPT-2, Gemma, Mistral, Command, GLM, DeepSeek (ollama #11276, #13912; llama.cpp #6837)."""
+"""Of ChatML, Llama 3, GPT-2, Gemma, Mistral, Command, GLM, DeepSeek, Llama 4, gpt-oss, Ling,
+Apertus, Seed, ERNIE, Laguna (ollama #11276, #13912; llama.cpp #6837)."""
 
 _TURNS = (
     *("<|im_start|>", "<|start_header_id|>", "<start_of_turn>", "<|turn>", "<|user|>", "<|assistant|>", "<|system|>"),

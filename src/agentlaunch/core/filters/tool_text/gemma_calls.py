@@ -11,13 +11,13 @@ from agentlaunch.core.filters.offered import OfferedTools
 from agentlaunch.core.filters.tool_text.markup import CLOSER, FoundCall, NoCall
 from agentlaunch.core.filters.tool_text.open_ended import call_of, unclosed_call
 
-_HEAD = re.compile(r"(?:call:)?([\w.:/-]+)\{")
+_HEAD = re.compile(r"(?:call:)?([\w.:/-]+)([{(])")
 QUOTES = ('<|"|>', "<escape>")
 """What Gemma 4 and FunctionGemma write around texts."""
 
 _NEXT_CALL = re.compile(r"\n\s*call:[\w.:/-]+\{")
-_KEY = re.compile(r"\s*[\"']?([\w-]+)[\"']?\s*:")
-_BRACKET = re.compile(r"[{}\[\],]|" + "|".join(map(re.escape, QUOTES)))
+_KEY = re.compile(r"\s*[\"']?([\w-]+)[\"']?\s*[:=]")
+_BRACKET = re.compile(r"[{}()\[\],]|" + "|".join(map(re.escape, QUOTES)))
 _MAX_DEPTH = 32
 
 
@@ -31,7 +31,7 @@ def read_gemma(text: str, start: int, offered: OfferedTools) -> tuple[list[Found
     exact = strict(text, head.end() - 1)
     if exact is not None and isinstance(exact[0], dict):
         return [call_of(name, exact[0])], exact[1]
-    end = _end(text, head.end())
+    end = _end(text, head.end(), "}" if head[2] == "{" else ")")
     if end is None:
         values = _object(text[head.end() :], schema, 0)
         return [unclosed_call(name, values, _last(values))], len(text)
@@ -43,19 +43,19 @@ def _last(values: dict[str, Json]) -> str | None:
     return last if isinstance(last, str) else None
 
 
-def _end(text: str, start: int) -> int | None:
+def _end(text: str, start: int, bracket: str) -> int | None:
     """The brace that closes the call; where braces do not add up, the last one before whatever follows."""
-    pieces, closing = _pieces(text, start)
+    pieces, closing = _pieces(text, start, bracket)
     if closing is not None:
         return closing
     if pieces and any(quote in text[start:] for quote in QUOTES):
         return None
     following = [found.start() for pattern in (CLOSER, _NEXT_CALL) if (found := pattern.search(text, start))]
-    end = text.rfind("}", start, min(following, default=len(text)))
+    end = text.rfind(bracket, start, min(following, default=len(text)))
     return end if end >= 0 else None
 
 
-def _pieces(text: str, start: int) -> tuple[list[str], int | None]:
+def _pieces(text: str, start: int, bracket: str = "}") -> tuple[list[str], int | None]:
     """The text from `start` cut at the commas of its own level, and the bracket that closes it, if one does."""
     pieces: list[str] = []
     depth = 0
@@ -68,12 +68,14 @@ def _pieces(text: str, start: int) -> tuple[list[str], int | None]:
             if closing < 0:
                 break
             position = closing + len(mark)
-        elif mark in "{[":
+        elif mark in "()" and bracket == "}":
+            continue
+        elif mark in "{[(":
             depth += 1
         elif mark == "," and not depth:
             pieces.append(text[piece : found.start()])
             piece = position
-        elif mark in "}]":
+        elif mark in "}])":
             depth -= 1
             if depth < 0:
                 return [*pieces, text[piece : found.start()]], found.start()
@@ -106,7 +108,7 @@ def _value(text: str, schema: Schema, depth: int) -> Json:
         if bare.startswith("[") and bare.endswith("]"):
             pieces = _pieces(bare[1:-1], 0)[0] if bare[1:-1].strip() else []
             return [_value(piece, schema.items(), depth + 1) for piece in pieces]
-    if len(bare) > 1 and bare[0] == bare[-1] == '"':
+    if len(bare) > 1 and (bare[0] == bare[-1] == '"' or (bare[0] == bare[-1] == "'" and "'" not in bare[1:-1])):
         return bare[1:-1]
     if not schema.types():
         literal = strict(bare)

@@ -9,11 +9,14 @@ from agentlaunch.core.filters.offered import OfferedTools
 from agentlaunch.core.filters.tool_text.markup import (
     CHANNEL,
     CLOSERS,
+    DSML_TAGS,
     FENCES,
+    FUNCTOOLS,
     KEY_TAGS,
     NAMESPACE_MARK,
     OPENERS,
     PARAMETER_TAGS,
+    QUOTATION_MARKS,
     SEPARATORS,
     STRAY_TAGS,
     TAGS,
@@ -78,6 +81,9 @@ def head_at(cursor: Cursor, offered: OfferedTools, place: Place) -> Head:
     """The call that begins at the cursor. Raises NoCall, and More while it cannot be told."""
     language = _fence(cursor) if place.line_start else None
     wrapped = _openers(cursor) or place.after_call
+    if place.line_start and cursor.one_of((FUNCTOOLS,)) is not None:
+        wrapped = True
+        cursor.position -= 1
     start = cursor.position
     marked = wrapped or language is not None
     if cursor.one_of(TAGS) is not None:
@@ -86,6 +92,9 @@ def head_at(cursor: Cursor, offered: OfferedTools, place: Place) -> Head:
     if cursor.one_of((CHANNEL,)) is not None:
         _channel(cursor, offered)
         return Head(Form.NAMED, start + len(CHANNEL), alone=False)
+    if cursor.one_of(DSML_TAGS) is not None:
+        _named_by_tag(cursor, offered)
+        return Head(Form.NESTED, start, alone=False)
     if not marked and not place.line_start:
         raise NoCall
     form = _form(cursor, offered, wrapped=wrapped, marked=marked)
@@ -115,11 +124,23 @@ def _form(cursor: Cursor, offered: OfferedTools, *, wrapped: bool, marked: bool)
             return Form.NESTED
         case _:
             if cursor.one_of(("call:",)) is not None:
-                _offered_name(cursor, offered)
-                return Form.GEMMA if _expect(cursor, ("{", "(")) == "{" else Form.PYTHON
+                return _gemma(cursor, offered, wrapped=wrapped)
             if not marked:
                 return _bare(cursor, offered)
             return _named(cursor, offered, wrapped=wrapped)
+
+
+def _gemma(cursor: Cursor, offered: OfferedTools, *, wrapped: bool) -> Form:
+    """Behind `call:`; without brackets only in a wrapper (vLLM #53431, #53642)."""
+    name = _offered_name(cursor, offered)
+    bracket = cursor.one_of(("{", "("))
+    if bracket is None:
+        if not wrapped or offered.schema(name).required():
+            raise NoCall
+        if cursor.peek():
+            _expect(cursor, CLOSERS)
+        return Form.NAMED
+    return Form.GEMMA if bracket == "{" else Form.PYTHON
 
 
 def _fence(cursor: Cursor) -> str | None:
@@ -160,9 +181,9 @@ def _needs_nothing(cursor: Cursor, offered: OfferedTools, name: str) -> bool:
 
 def _tag(cursor: Cursor, offered: OfferedTools) -> None:
     cursor.space()
-    cursor.one_of(('"', "'"))
+    cursor.one_of(QUOTATION_MARKS)
     name = _offered_name(cursor, offered)
-    cursor.one_of(('"', "'"))
+    cursor.one_of(QUOTATION_MARKS)
     cursor.space()
     closing = cursor.one_of((">", "/>"))
     if closing == "/>":
@@ -210,14 +231,16 @@ def _bare(cursor: Cursor, offered: OfferedTools) -> Form:
     """A name at the start of a line, and what only calls have behind it: servers drop the tokens before it."""
     if not offered.may_begin(cursor.word()):
         raise NoCall
-    _offered_name(cursor, offered)
+    name = _offered_name(cursor, offered)
     cursor.space()
     if cursor.one_of(KEY_TAGS) is None:
         separated = cursor.one_of(SEPARATORS) is not None
         cursor.space()
         _expect(cursor, ("{",))
         cursor.space()
-        _expect(cursor, ('"', "}") if separated else ('"',))
+        keys = tuple(f"{key}:" for key in offered.schema(name).properties())
+        if _expect(cursor, ('"', "}") if separated else ('"', *keys)) in keys:
+            return Form.GEMMA
     return Form.NAMED
 
 
@@ -237,8 +260,24 @@ def _nested(cursor: Cursor, offered: OfferedTools) -> None:
     name = offered.find(word)
     if name is None:
         raise NoCall
-    known = offered.schema(name).properties()
-    _expect(cursor, ("{", f"</{word}>", *PARAMETER_TAGS, *(f"<{key}>" for key in known)))
+    _in_tag_of(name, word, cursor, offered)
+
+
+def _named_by_tag(cursor: Cursor, offered: OfferedTools) -> None:
+    """DeepSeek V4 puts the tool's name, and the keys, where its own words belong (pi-free #381, #382)."""
+    word = cursor.name()
+    name = offered.find(word)
+    if name is None:
+        raise NoCall
+    _expect(cursor, (">",))
+    cursor.space()
+    _in_tag_of(name, word, cursor, offered)
+
+
+def _in_tag_of(name: str, word: str, cursor: Cursor, offered: OfferedTools) -> None:
+    keys = offered.schema(name).properties()
+    own = (f"{tag}{key}>" for key in keys for tag in ("<", *DSML_TAGS))
+    _expect(cursor, ("{", f"</{word}>", *PARAMETER_TAGS, *own))
 
 
 def _list(cursor: Cursor, offered: OfferedTools, *, wrapped: bool) -> Form:
@@ -299,7 +338,7 @@ def _key(cursor: Cursor) -> str:
     if cursor.text[cursor.position - 1] != ":":
         cursor.one_of(('"', "'"))
         cursor.space()
-        _expect(cursor, (":",))
+        _expect(cursor, (":", "="))
     cursor.space()
     return key
 

@@ -20,8 +20,30 @@ _ENDS = re.compile(rf"(?:\s|{BOUNDARY.pattern})*(?:\Z|<[\w|]|\[|\{{|```)")
 _NOT_ARGUMENTS = (*NAME_KEYS, "type", "id", "index", "call_id", "tool_call_id")
 
 
+_SLIPPED = re.compile(
+    rf"\{{\s*[\"']?(?:{'|'.join(NAME_KEYS)})[\"']?\s*[:=]\s*[\"']?([\w.:/-]+)[\"']?\s*,\s*"
+    rf"[\"']?(?:{'|'.join(ARGUMENT_KEYS)})[\"']?\s*[:=]\s*(?=\{{)"
+)
+"""The beginning of a call with marks that are missing or others (maclocal-api #141)."""
+
+
 def read_json(text: str, start: int, offered: OfferedTools) -> tuple[list[FoundCall], int]:
     """The calls in the JSON value at `start` and the index behind it. Raises NoCall."""
+    try:
+        return _read(text, start, offered)
+    except NoCall:
+        slipped = _SLIPPED.match(text, start)
+        name = offered.find(slipped[1]) if slipped is not None else None
+        if slipped is None or name is None:
+            raise
+        found, closed = document(text, slipped.end())
+        if not closed:
+            rest = text[slipped.end() :]
+            return [FoundCall(name, rest, rest)], len(text)
+        return [call_of(name, found.value if isinstance(found.value, dict) else {})], found.end
+
+
+def _read(text: str, start: int, offered: OfferedTools) -> tuple[list[FoundCall], int]:
     found, closed = document(text, start)
     if found.whole is not Whole.YES and not closed:
         return [_open_ended(text[start:], found.value, offered)], len(text)

@@ -23,12 +23,18 @@ def _deepseek(words: str) -> tuple[str, ...]:
     return tuple(f"<{bar}{words.replace(' ', space)}{bar}>" for bar in _BARS for space in ("\u2581", "_"))
 
 
+FUNCTOOLS = "functools["
+"""Phi-4-mini's, at the start of a line: the list in it is one of calls (vLLM #14682)."""
+
 _WRAPPERS = ("tool_call", "tool_calls", "function_call", "function_calls", "tools", "tool", "tool_use", "function")
 _MORE_WRAPPERS = ("tool_code", "FUNCTION_CALL", "TOOL_CALL")
+_MISSPELLED = ("toolcalls", "tool_ccalls", "tool_cs", "calls")
+"""By DeepSeek V4 behind its `DSML` (vLLM #51914, osaurus #1242)."""
 
 OPENERS = (
     *(f"<{prefix}{name}>" for prefix in _PREFIXES for name in _WRAPPERS),
     *(f"<{name}>" for name in _MORE_WRAPPERS),
+    *(f"<{bar}DSML{bar}{name}>" for bar in (*_BARS, *(bar * 2 for bar in _BARS)) for name in _MISSPELLED),
     "<|tool_call|>",
     "<|tool_call>",
     "<|tool_calls|>",
@@ -58,6 +64,7 @@ OPENERS = (
 CLOSERS = (
     *(f"</{prefix}{name}>" for prefix in _PREFIXES for name in (*_WRAPPERS, "invoke")),
     *(f"</{name}>" for name in _MORE_WRAPPERS),
+    *(f"</{bar}DSML{bar}{name}>" for bar in (*_BARS, *(bar * 2 for bar in _BARS)) for name in _MISSPELLED),
     *("<end_of_tool_call>", "<|/tool_calls|>"),
     "<|/tool_call|>",
     "<tool_call|>",
@@ -113,12 +120,17 @@ TAGS = tuple(
 )
 """How a call begins whose name stands in a tag."""
 
+DSML_TAGS = tuple(f"<{bar}DSML{bar}" for bar in (*_BARS, *(bar * 2 for bar in _BARS)))
+
 KEY_TAGS = ("<arg_key>", "<longcat_arg_key>")
 """Before the keys in GLM's and LongCat's notation."""
 STRAY_TAGS = ("</arg_value>", "</arg_key>", "</longcat_arg_value>", "</longcat_arg_key>")
 """GLM ends a call without arguments with one of its own (Fireworks' python-sdk #119)."""
 
 OPENING = re.compile("|".join(map(re.escape, (*OPENERS, *TAGS))))
+
+QUOTATION_MARKS = ('"', "'", "\u201c", "\u201d")
+"""Around names in tags; typographic ones are somebody's autocorrection (paper-chat-for-zotero #28)."""
 
 PARAMETER_TAGS = tuple(f"<{prefix}parameter" for prefix in _PREFIXES)
 
@@ -154,7 +166,9 @@ _SPACE = re.compile(r"\s*")
 CLOSER = re.compile("|".join(map(re.escape, sorted(CLOSERS, key=len, reverse=True))))
 BOUNDARY = re.compile("|".join(map(re.escape, sorted((*CLOSERS, *OPENERS), key=len, reverse=True))))
 
-_ONLY_CLOSERS = re.compile(rf"(?:\s|{CLOSER.pattern})*")
+_PARAMETER_ENDS = tuple(f"</{prefix}parameter>" for prefix in _PREFIXES)
+_PARAMETER_END = "|".join(map(re.escape, _PARAMETER_ENDS))
+_ONLY_CLOSERS = re.compile(rf"(?:\s*(?:{_PARAMETER_END}))?(?:\s|{CLOSER.pattern})*")
 _ONLY_MARKS = re.compile(rf"(?:\s|{BOUNDARY.pattern})*")
 _SHORTEST_PART = 4
 """Characters of a mark that was cut: fewer may be anything."""
@@ -164,7 +178,8 @@ def only_closers(text: str, start: int, *, final: bool) -> bool:
     """Whether nothing but marks that close calls stands from `start` on; unless `final`, the last may be a part."""
     end = _ONLY_CLOSERS.match(text, start).end()  # type: ignore[union-attr]
     rest = text[end:]
-    return not rest or (not final and any(closer.startswith(rest) for closer in CLOSERS))
+    begun = (*CLOSERS, *_PARAMETER_ENDS) if end == start else CLOSERS
+    return not rest or (not final and any(closer.startswith(rest) for closer in begun))
 
 
 def only_marks(text: str) -> bool:

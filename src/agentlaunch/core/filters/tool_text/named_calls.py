@@ -11,11 +11,13 @@ from agentlaunch.core.filters.tool_text.gemma_calls import QUOTES, read_gemma
 from agentlaunch.core.filters.tool_text.json_calls import document
 from agentlaunch.core.filters.tool_text.markup import BOUNDARY, SEPARATORS, FoundCall, NoCall
 from agentlaunch.core.filters.tool_text.open_ended import call_of, unclosed_call
-from agentlaunch.core.filters.tool_text.tag_calls import is_parameter, parameters
+from agentlaunch.core.filters.tool_text.tag_calls import is_parameter, parameters, read_tags
 
 _SEPARATOR = "|".join(map(re.escape, SEPARATORS))
 _NAME = re.compile(rf"(?:function(?:=|{_SEPARATOR}))?([\w.:/-]+)>?\s*")
 _NAME_END = re.compile(r"</(?:function|name|tool_name)>\s*")
+_ATEM = re.compile(r"(?:<atem:function_calls>\s*)?(?=<atem:invoke )")
+"""Muse Glimmer addresses a message to the tool and then calls it by tags (vLLM muse_glimmer)."""
 _STRAY = re.compile(r"(?:\s*(?:<tool_sep>|</(?:longcat_)?arg_(?:key|value)>))*\s*")
 """Hy3 has a mark there; GLM closes there what it has not opened (Fireworks' python-sdk #119)."""
 _BETWEEN = re.compile(rf"(?:\[CALL_ID\][\w-]*|{_SEPARATOR}|```\w*|\s+)*")
@@ -48,6 +50,8 @@ def read_named(text: str, start: int, offered: OfferedTools) -> tuple[list[Found
     if is_parameter(text, position):
         return parameters(text, position, name, offered.schema(name))
     position = _BETWEEN.match(text, position).end()  # type: ignore[union-attr]
+    if (atem := _ATEM.match(text, position)) is not None:
+        return read_tags(text, atem.end(), offered)
     if text.startswith("{", position):
         return _json(text, position, name) if not _is_gemma(text, position) else read_gemma(text, start, offered)
     boundary = BOUNDARY.search(text, position)

@@ -9,7 +9,8 @@ from agentlaunch.core.filters.tool_text.markup import FoundCall, NoCall
 from agentlaunch.core.filters.tool_text.tag_calls import json_body, parameters
 
 _NAME = re.compile(r"<(?:name|tool_name|function_name)>\s*([\w.:/-]+)\s*</\w+>\s*(?:<(\w+)>\s*)?")
-_TOOL = re.compile(r"<([\w.:/-]+)>\s*")
+_BARRED = r"(?:[|\uff5c\u2016]{1,2}DSML[|\uff5c\u2016]{1,2})?"
+_TOOL = re.compile(rf"<{_BARRED}([\w.:/-]+)>\s*")
 
 
 def read_nested(text: str, start: int, offered: OfferedTools) -> tuple[list[FoundCall], int]:
@@ -25,5 +26,5 @@ def read_nested(text: str, start: int, offered: OfferedTools) -> tuple[list[Foun
         calls, end = json_body(text, head.end(), name)
     else:
         calls, end = parameters(text, head.end(), name, offered.schema(name))
-    closing = re.compile(rf"\s*</{re.escape(around or '')}>").match(text, end)
+    closing = re.compile(rf"\s*</{_BARRED}{re.escape(around or '')}>").match(text, end)
     return calls, closing.end() if closing else end

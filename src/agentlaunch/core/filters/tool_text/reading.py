@@ -50,7 +50,7 @@ _READERS: dict[Form, Reader] = {
 
 _TRIGGER = (
     rf"<(?:[{_AFTER_ANGLE}]|\Z)|\[(?:T|\Z)|\](?:<|\Z)|```|`{{1,2}}\Z"
-    r"|^[ \t]*(?:[\[{]|c(?:all:|(?:a(?:l{1,2})?)?\Z))"
+    r"|^[ \t]*(?:[\[{]|c(?:all:|(?:a(?:l{1,2})?)?\Z)|f(?:unctools(?:\[|\Z)|(?:u(?:n(?:c(?:t(?:o(?:ol?)?)?)?)?)?)?\Z))"
 )
 TRIGGER = re.compile(_TRIGGER, re.MULTILINE)
 """Where a call, or a block of code, may begin. Most text has no such place."""
@@ -64,6 +64,7 @@ _ANY_TRIGGER = re.compile(f"{_TRIGGER}|{_NAME_TRIGGER}", re.MULTILINE)
 _BEHIND = re.compile(rf"(?:\s|,|;|{CLOSER.pattern}|[\]}}]+(?=\s*(?:{CLOSER.pattern}|\Z)))*")
 
 
+_BARS = ("|", "\uff5c", "\u2016")
 _BRACKETS = re.compile(r"[\]}\s]*")
 
 _NAME_BEGUN = re.compile(r"[\w.:/(-]*\Z")
@@ -127,7 +128,7 @@ class Search:
         """What begins at `start`; where to look on when nothing does."""
         if before.is_code:
             return self._close_block(start, before)
-        if before.blank and self.text[start] in "<[" and only_closers(self.text, start, final=self.final):
+        if _may_close(self.text, start, before) and only_closers(self.text, start, final=self.final):
             return Undecided(start)  # nobody is shown the end of a call that was told otherwise
         cursor = Cursor(self.text, start, final=self.final)
         try:
@@ -146,6 +147,11 @@ class Search:
             self.position = start + 3
             return start + 3
         return start if self.final else Undecided(start)
+
+
+def _may_close(text: str, start: int, before: Markdown) -> bool:
+    """Whether a mark may stand there that closes what nothing opens: on a line of its own, or one of bars anywhere."""
+    return text[start] in "<[" and (before.blank or text[start + 1 : start + 3].strip("/")[:1] in _BARS)
 
 
 def example_end(text: str, head: Head, offered: OfferedTools) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agentlaunch.core.filters.arguments import typed
 from agentlaunch.core.filters.json_repair import Json
@@ -14,20 +14,24 @@ from agentlaunch.core.filters.tool_text.json_calls import document
 from agentlaunch.core.filters.tool_text.markup import BOUNDARY, FoundCall, NoCall
 from agentlaunch.core.filters.tool_text.open_ended import call_of, unclosed_call
 
-_PREFIX = r"(?:\w+:|[|\uff5c\u2016]{1,2}(?:DSML|GCML)[|\uff5c\u2016]{1,2}|longcat_)?"
+_BARRED = r"[|\uff5c\u2016]{1,2}(?:DSML|GCML)[|\uff5c\u2016]{1,2}"
+_PREFIX = rf"(?:\w+:|{_BARRED}|longcat_)?"
 _HEAD = re.compile(
     rf"<{_PREFIX}(?:function_call|function|invoke|tool_call|tool_use|tool)(?:=|\s+name=)"
-    r"\s*[\"']?([\w.:-]+(?:/[\w.:-]+)*)[\"']?\s*(/?>)?\s*"
+    r"\s*[\"'\u201c\u201d]?([\w.:-]+(?:/[\w.:-]+)*)[\"'\u201c\u201d]?\s*(/?>)?\s*"
 )
-_PARAMETER = re.compile(rf"\s*<{_PREFIX}parameter(?:=|\s+name=)\s*[\"']?([^>\"'\n=]+?)[\"']?(?:\s+[^>\n]*)?>")
-_OWN_TAG = re.compile(r"\s*<([\w-]+)>")
-_FIRST_TAG = re.compile(r"\s*<?([\w-]+)>")
+_PARAMETER = re.compile(
+    rf"\s*<{_PREFIX}parameter(?:=|\s+name=)\s*"
+    r"[\"'\u201c]?([^>\"'\u201c\u201d\n=]+?)[\"'\u201d]?(?:\s+[^>\n]*)?>"
+)
+_OWN_TAG = re.compile(rf"\s*<{_PREFIX}([\w-]+)>")
+_FIRST_TAG = re.compile(rf"\s*<?{_PREFIX}([\w-]+)>")
 """MiniMax-M3 leaves the first bracket of the first parameter out (vLLM #51075)."""
 _IS_PARAMETER = re.compile(rf"\s*<{_PREFIX}parameter[=\s]")
-_END = re.compile(rf"\s*</{_PREFIX}(?:function|invoke|tool)(?:=[\w.:/-]+)?>")
-_MARK = re.compile(rf"<(/?){_PREFIX}(parameter|function|invoke)(?:[=\s][^>\n]*)?>")
+_END = re.compile(rf"\s*</{_PREFIX}(?:function|invoke|inv|tool)(?:=[\w.:/-]+)?>")
+_MARK = re.compile(rf"<(/?){_PREFIX}(parameter|function|invoke|inv)(?:[=\s][^>\n]*)?>")
 _STRUCTURE = re.compile(
-    rf"(?:\s*</{_PREFIX}parameter>)?\s*(?:<{_PREFIX}parameter[=\s]|</{_PREFIX}(?:function|invoke|tool)(?:=[\w.:/-]+)?>|{BOUNDARY.pattern}|<{_PREFIX}(?:function|invoke)[=\s]|</[\w.:-]+>\s*(?:{BOUNDARY.pattern}|\Z)|\Z)"
+    rf"(?:\s*</{_PREFIX}parameter>)?\s*(?:<{_PREFIX}parameter[=\s]|</{_PREFIX}(?:function|invoke|inv|tool)(?:=[\w.:/-]+)?>|{BOUNDARY.pattern}|<{_PREFIX}(?:function|invoke)[=\s]|</[\w.:-]+>\s*(?:{BOUNDARY.pattern}|\Z)|\Z)"
 )
 _AGAIN = re.compile(rf"(?:\s*</{_PREFIX}parameter>)?")
 """Qwen3.6 closes a value twice (llama.cpp#24807); the text of no file ends with that tag alone on a line."""
@@ -82,7 +86,12 @@ def parameters(text: str, start: int, name: str, schema: Schema) -> tuple[list[F
             break
         key = parameter[1].strip()
         own = parameter.re is not _PARAMETER
-        value = _own_value(text, parameter) if own else _value(text, parameter.end(), known.keys() - values.keys())
+        if own:
+            value = _own_value(text, parameter)
+        else:
+            is_verbatim = "name=" in parameter[0]
+            value = _value(text, parameter.end(), known.keys() - values.keys(), is_verbatim=is_verbatim)
+            value = _without_own_end(value, key)
         values[key] = _typed(value, known.get(key))
         last = None if value.closed else value.text
         position = value.end
@@ -101,13 +110,13 @@ def _own_tag(text: str, position: int, known: dict[str, Schema], *, is_first: bo
 
 
 def _own_value(text: str, tag: re.Match[str]) -> _Value:
-    closing = f"</{tag[1]}>"
-    end = text.find(closing, tag.end())
-    if end < 0:
+    closing = re.compile(rf"</{re.escape(tag[1])}>|</{_BARRED}(?:{re.escape(tag[1])}|parameter)>")
+    end = closing.search(text, tag.end())
+    if end is None:
         return _Value(text[tag.end() :], len(text), closed=False)
-    inner = text[tag.end() : end]
+    inner = text[tag.end() : end.start()]
     on_lines = len(inner) > 1 and inner[0] == inner[-1] == "\n"
-    return _Value(inner[1:-1] if on_lines else inner, end + len(closing), closed=True)
+    return _Value(inner[1:-1] if on_lines else inner, end.end(), closed=True)
 
 
 def _typed(value: _Value, schema: Schema | None) -> Json:
@@ -145,14 +154,25 @@ def _child(text: str, schema: Schema | None) -> Json:
     return _typed(_Value(text, 0, closed=True), schema)
 
 
+def _without_own_end(value: _Value, key: str) -> _Value:
+    """The value that a tag of its own name has closed instead of `parameter` (claude-code #83088, #44826)."""
+    text = value.text.rstrip()
+    if not text.endswith(f"</{key}>") or f"<{key}" in text:
+        return value
+    return replace(value, text=_trimmed(text.removesuffix(f"</{key}>")))
+
+
 # --- where a value ends -------------------------------------------------------------------------------------------
 
 
-def _value(text: str, start: int, unused: set[str]) -> _Value:
+def _value(text: str, start: int, unused: set[str], *, is_verbatim: bool) -> _Value:
     """The value from `start` to its closing tag, though tags may stand in it, or be missing."""
     end = _balanced_end(text, start)
     if end is not None:
-        return _Value(_trimmed(text[start : end.start()]), _past_again(text, end.end()), closed=True)
+        inner = text[start : end.start()]
+        # Qwen's notation puts each value on lines of its own; the others' none, and a file may end with a line break.
+        is_whole = is_verbatim and not (inner.startswith(("\n", "\r\n")) and inner.endswith("\n"))
+        return _Value(inner if is_whole else _trimmed(inner), _past_again(text, end.end()), closed=True)
     for mark in _MARK.finditer(text, start):
         if _ends_unclosed(text, mark, unused):
             closed = mark[1] == "/" and mark[2] == "parameter"
