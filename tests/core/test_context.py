@@ -152,6 +152,38 @@ WORDS = {
     ),
     "llama.cpp of old": ("Input prompt is too big compared to KV size. Please try increasing KV size.", None, None),
     "ds4": ("Prompt has 5,958,968 tokens, but the configured context size is 256,000 tokens", 5_958_968, 256_000),
+    "Rapid-MLX (its #1848)": (
+        "Total prompt tokens (15993) exceeds the per-batch cap (8192 = prefill_step_size 8192 × 1 request(s)).",
+        15_993,
+        8192,
+    ),
+    "Rapid-MLX (its #400)": (
+        "Total prompt tokens (11573) exceeds safe limit (2048) for 1 requests. Reduce prompt length or batch size",
+        11_573,
+        2048,
+    ),
+    "Lemonade (its #6)": (
+        "Prompt tokens (2068) cannot be greater than the model's max prompt length (2000)",
+        2068,
+        2000,
+    ),
+    "Lemonade (its #133)": ("the prompt exceeds the model's maximum allowed prompt length", None, None),
+    "onnxruntime-genai (its #1558)": (
+        "input_ids size (3216) + current sequence length (0) exceeds max length (2048)",
+        3216,
+        2048,
+    ),
+    "LM Studio (its examples #29)": ("Error: Input length 6491 exceeds context length 1500", 6491, 1500),
+    "MLX's server (mlx-serve #66)": ("Prompt exceeds maximum context length", None, None),
+    "vLLM, counted": ("Prompt length (5000) exceeds maximum model length (4096)", 5000, 4096),
+    "oMLX, by memory (its #2521)": (
+        "oMLX prefill memory guard rejected this prompt: Prefill would require ~55.12 GB peak (current 29.69 GB + KV+SDPA"
+        " 25.43 GB) but metal_cap ceiling is 49.25 GB. Raise kernel iogpu.wired_limit_mb, or reduce context length.",
+        None,
+        None,
+    ),
+    "oMLX, in mid-prompt (its #1522)": ("Memory limit exceeded during prefill", None, None),
+    "LMDeploy": ("internal error happened, status code ResponseType.INPUT_LENGTH_ERROR", None, None),
     "oMLX": ("Prompt too long: 40000 tokens exceeds max context window of 32768 tokens", 40_000, 32_768),
     "TabbyAPI": ("Context length 40000 is greater than max_seq_len 32768", 40_000, 32_768),
     "TabbyAPI, prompt": ("Prompt length 9000 is greater than max_seq_len 8192", 9000, 8192),
@@ -277,6 +309,12 @@ def test_an_overflow_is_known_by_each_engine_s_words(text: str, prompt: int | No
         "input is too large to process. increase the physical batch size",
         "model requires more system memory (10.2 GiB) than is available (7.9 GiB)",
         "Rate limit reached: too many tokens per minute",
+        "You have sent 30000 input tokens, which exceeds the limit of 20000 tokens per minute",
+        "input length 70000 exceeds 65536 characters",
+        "Invalid input: max_tokens 9000 exceeds the limit of 8192 tokens",
+        "Input image size 5000 exceeds limit of 4096 tokens",
+        "Requested output tokens 9000 exceed the model's maximum output tokens 8192",
+        "Number of input images 25 exceeds limit 20",
     ],
 )
 def test_other_refusals_are_no_overflow(text: str) -> None:

@@ -54,12 +54,25 @@ _PHRASES = re.compile(
     r"|message token length exceed|too long for the model's context"
     r"|contextwindowexceeded"  # LiteLLM
     r"|context[ _](?:length|window|limit)[ _](?:has been |is )?(?:exceeded|reached)|context[ _]overflow"
-    r"|exceed_context_size|reduce the length of the (?:messages|input prompt)",
+    r"|exceed_context_size|reduce the length of the (?:messages|input prompt)"
+    r"|prefill would require|memory limit exceeded during prefill|prefill memory guard"  # oMLX: no room for the prompt
+    r"|maximum allowed prompt length|max prompt length|input_length_error",  # Lemonade, LMDeploy
     re.IGNORECASE,
 )
 """Sources: facts/agents.md 4.4 (each engine's words as agents see them), facts/ollama-api.md F.5 and G.10, the field
 reports B159, B167, B170, and the trackers of LM Studio (546, 2256), OpenCode (11141, 25230, 27628, 45834), Cline
 (5474), Gemini CLI (4692), pi (129, 4943, 5677, 6262), openclaw (58839), vLLM (4667, 13209), Llama (1103, TGI's)."""
+
+_COUNTED = re.compile(
+    r"(?=[^\n]*(?:token|length|context|n_ctx|max_kv_size))(?![^\n]*(?:\bchar|\bbyte|per (?:minute|day|hour|second)))"
+    r"[^\n]*?\b(?:prompt|input|input_ids|sequence)\b(?:(?!\bmax_|output|completion|image|file|audio)[^\n]){0,40}?"
+    r"[\[(: ](\d{2,9})\b(?:(?!output|completion)[^\n]){0,50}?"
+    r"\b(?:exceeds?|cannot be greater than|(?:is )?(?:greater|longer|larger) than|is >=)\s"
+    r"(?:(?!output|completion)[^\n\d]){0,50}(\d{3,9})\b",
+    re.IGNORECASE,
+)
+"""A count of the prompt's tokens above a limit, in whatever words (Rapid-MLX #400, #1848; onnxruntime-genai #1558;
+Lemonade #6; LM Studio's examples #29)."""
 
 _EMPTIED = re.compile(r"no user query found", re.IGNORECASE)
 _TEMPLATE = re.compile(r"jinja|template", re.IGNORECASE)
@@ -106,7 +119,12 @@ def overflow_in(text: str) -> Overflow | None:
     text = text[:_LONGEST_TEXT]
     if _PHRASES.search(text):
         plain = _THOUSANDS.sub("", text)
-        return Overflow(_first_number(_PROMPT, plain), _first_number(_WINDOW, plain))
+        prompt, window = _first_number(_PROMPT, plain), _first_number(_WINDOW, plain)
+        counted = _COUNTED.match(plain) if prompt is None or window is None else None
+        return Overflow(prompt, window) if counted is None else Overflow(int(counted[1]), int(counted[2]))
+    counted = _COUNTED.match(_THOUSANDS.sub("", text))
+    if counted is not None:
+        return Overflow(int(counted[1]), int(counted[2]))
     if _EMPTIED.search(text) and not _TEMPLATE.search(text):
         return Overflow()
     return None
