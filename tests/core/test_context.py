@@ -153,7 +153,7 @@ WORDS = {
     "llama.cpp of old": ("Input prompt is too big compared to KV size. Please try increasing KV size.", None, None),
     "ds4": ("Prompt has 5,958,968 tokens, but the configured context size is 256,000 tokens", 5_958_968, 256_000),
     "Rapid-MLX (its #1848)": (
-        "Total prompt tokens (15993) exceeds the per-batch cap (8192 = prefill_step_size 8192 × 1 request(s)).",
+        "Total prompt tokens (15993) exceeds the per-batch cap (8192 = prefill_step_size 8192 \u00d7 1 request(s)).",
         15_993,
         8192,
     ),
@@ -177,8 +177,7 @@ WORDS = {
     "MLX's server (mlx-serve #66)": ("Prompt exceeds maximum context length", None, None),
     "vLLM, counted": ("Prompt length (5000) exceeds maximum model length (4096)", 5000, 4096),
     "oMLX, by memory (its #2521)": (
-        "oMLX prefill memory guard rejected this prompt: Prefill would require ~55.12 GB peak (current 29.69 GB + KV+SDPA"
-        " 25.43 GB) but metal_cap ceiling is 49.25 GB. Raise kernel iogpu.wired_limit_mb, or reduce context length.",
+        "Prefill would require ~55.12 GB peak (current 29.69 GB + KV+SDPA 25.43 GB) but metal_cap ceiling is 49.25 GB.",
         None,
         None,
     ),

@@ -489,3 +489,61 @@ def test_a_count_is_a_snapshot() -> None:
     for event in [Started(), *call("{'path': 'a'}")]:
         list(mender.feed(event))
     assert (before, mender.mended) == ({}, {Mend.JSON: 1})
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "expected"),
+    [
+        # zai-org/GLM-5 #84; vLLM #53642 (Gemma 4): the parser has taken the whole call for its name
+        ("Write<arg_key>path</arg_key><arg_value>a</arg_value>", "{}", ("Write", {"path": "a"})),
+        ('bash(command:<|"|>ls<|"|>)<tool_call|>', "{}", ("bash", {"command": "ls"})),
+        ("list_files</arg_value>", "{}", ("list_files", {})),
+        ("Write(%%", "", ("Write", {})),
+        # the tags are still in the arguments
+        ("Write", "<parameter=path>a</parameter><parameter=mode>3</parameter>", ("Write", {"path": "a", "mode": 3})),
+        ("Write", "<arg_key>path</arg_key><arg_value>a</arg_value>", ("Write", {"path": "a"})),
+        ("apply_patch", "<arg_key>input</arg_key>", ("apply_patch", "<arg_key>input</arg_key>")),
+        # or in a value: vLLM #53227
+        ("bash", {"command": "ls</\uff5cDSML\uff5cparameter>\n</\uff5cDSML\uff5cinvoke>"}, ("bash", {"command": "ls"})),
+        ("bash", {"command": "ls</\uff5cDSML\uff5cparameter"}, ("bash", {"command": "ls"})),
+        ("bash", {"command": "ls\n</parameter>\n</function>\n</tool_call>"}, ("bash", {"command": "ls"})),
+        ("Write", {"path": " a</arg_value>"}, ("Write", {"path": "a"})),
+        # or in a key: oh-my-pi #2759
+        ("Write", {'parameter name="path"': "a"}, ("Write", {"path": "a"})),
+        ("Write", {"path": "a", '"content"': "b"}, ("Write", {"path": "a", "content": "b"})),
+        ("Write", {"path": "a", 'content" string="true': "b"}, ("Write", {"path": "a", "content": "b"})),
+    ],
+)
+def test_markup_that_a_server_has_left_in_its_own_call_is_read(
+    name: str, arguments: str | dict[str, str], expected: tuple[str, object]
+) -> None:
+    text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+    assert outcome(*call(text, name)).calls == (expected,)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "<parameter=path>\na\n</parameter>\n</function>",
+        "two lines\nof a file</parameter>\n</function>",
+        "a</arg_value>\nb",
+        "</parameter>",
+        "<\uff5cDSML\uff5cparameter name='x'>a</\uff5cDSML\uff5cparameter>",
+    ],
+)
+def test_a_file_about_such_markup_keeps_it(value: str) -> None:
+    text = json.dumps({"path": "a", "content": value})
+    assert outcome(*call(text)).calls == (("Write", {"path": "a", "content": value}),)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"path": "a", // where\n "content": "b"}',
+        '{"path": "a", /* where */ "content": "b"}',
+        '{"path": "a", # where\n "content": "b"}',
+        '{"path"\uff1a"a"\uff0c"content"\uff1a"b"}',
+    ],
+)
+def test_comments_and_full_width_marks_between_members_are_no_part_of_a_value(text: str) -> None:
+    assert outcome(*call(text)).calls == (("Write", {"path": "a", "content": "b"}),)

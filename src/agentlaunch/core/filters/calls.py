@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from agentlaunch.core.filters.limits import hit_limit
 from agentlaunch.core.filters.mending import Mend, MendCount
 from agentlaunch.core.filters.offered import OfferedTools
 from agentlaunch.core.filters.tool_calls import DELTAS_A_PING
+from agentlaunch.core.filters.tool_text.markdown import Markdown
+from agentlaunch.core.filters.tool_text.markup import FoundCall
+from agentlaunch.core.filters.tool_text.reading import read
 from agentlaunch.core.ir import (
     ChatEvent,
     ChatRequest,
@@ -28,6 +32,8 @@ from agentlaunch.core.ir import (
     ToolCallStart,
     UsageReport,
 )
+
+_HAS_MARKS = re.compile(r"[<({]")
 
 CUT_OFF = "[This call was cut off by the output limit. It was not run.]"
 """No patch, no program and no JSON: whichever tool gets it refuses it, and the model reads why."""
@@ -112,7 +118,8 @@ class CallMender:
             return
         if name != start.name:
             self._count.add([Mend.NAME])
-            start = ToolCallStart(start.id, name)
+        text = self._without_markup(start.name, name, text)
+        start = start if name == start.name else ToolCallStart(start.id, name)
         schema = self._offered.schema(name)
         if _is_free_text(schema):
             whole = Arguments((text,))
@@ -135,6 +142,21 @@ class CallMender:
             return text
         self._count.add([Mend.JSON])
         return chunks[-1]
+
+    def _without_markup(self, said: str, name: str, text: str) -> str:
+        """The arguments of a call that a server's parser has read in part: the rest is in its name, or still in tags
+        (zai-org/GLM-5 #84, vLLM #53642)."""
+        if text.lstrip().startswith("<") and not _is_free_text(self._offered.schema(name)):
+            markup = f"<tool_call>{name}\n{text}</tool_call>"
+        elif _HAS_MARKS.search(said) and text.strip() in ("", "{}"):
+            markup = f"<tool_call>{said}</tool_call>"
+        else:
+            return text
+        found = [each for each in read(markup, self._offered, Markdown()) if isinstance(each, FoundCall)]
+        if [each.name for each in found] != [name] or found[0].unclosed or strict(found[0].arguments) is None:
+            return text
+        self._count.add([Mend.TEXT_CALL])
+        return found[0].arguments
 
     def _settle(self, *, cut: bool) -> Iterator[ChatEvent]:
         """Tell the call that waited."""

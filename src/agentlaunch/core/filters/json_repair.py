@@ -62,13 +62,18 @@ _QUOTES = {'"': '"', "'": "'", "\u201c": "\u201d"}
 _PLAIN = re.compile(r"[^\"'\u201d\\]+")
 _HEX = re.compile(r"[0-9a-fA-F]{4}")
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", '"': '"', "'": "'", "\\": "\\", "/": "/", "\n": ""}
-_QUOTED_KEY = r"(?:\"(?:[^\"\\]|\\.){0,100}\"|'(?:[^'\\]|\\.){0,100}'|\u201c[^\u201d]{0,100}\u201d)\s*:"
-_KEY_FOLLOWS = re.compile(rf"\s*,\s*(?:\}}|{_QUOTED_KEY}|[A-Za-z_$][\w$-]{{0,100}}\s*:)|\s+{_QUOTED_KEY}", re.DOTALL)
+_COMMENTS = r"(?:(?://|#)[^\n]*\n\s*|/\*.{0,500}?\*/\s*){0,8}"
+_QUOTED_KEY = r"(?:\"(?:[^\"\\]|\\.){0,100}\"|'(?:[^'\\]|\\.){0,100}'|\u201c[^\u201d]{0,100}\u201d)\s*[:\uff1a]"
+_KEY_FOLLOWS = re.compile(
+    rf"\s*[,\uff0c]\s*{_COMMENTS}(?:\}}|{_QUOTED_KEY}|[A-Za-z_$][\w$-]{{0,100}}\s*:)|\s+{_QUOTED_KEY}", re.DOTALL
+)
 _WINDOWS = re.compile(r"(?:[A-Za-z]:|\\\\[\w.-]+)\\(?!\\)[^:*?<>|\n]*")
 _NO_ESCAPE = re.compile(r"\\(?:[^\"\\/bfnrtu\s]|u(?![0-9a-fA-F]{4}))")
 """What stands in a path of Windows whose backslashes were not doubled, and in nothing else (claude-code #87251)."""
 _BARE_PATH = re.compile(r"(?:[A-Za-z]:[\\/]|\.{0,2}/|~/)[^\"\n{}\[\]]*?(?=\s*(?:,\s*\"[^\"]{1,100}\"\s*:|\}))")
-_COMMENT = re.compile(r"(?://[^\n]*|/\*.*?\*/)", re.DOTALL)
+_COMMENT = re.compile(r"(?:(?://|#)[^\n]*|/\*.*?\*/)", re.DOTALL)
+_COLONS = ":=\uff1a"
+"""Chinese models also write the full-width one, and the comma."""
 
 
 def strict(text: str, start: int = 0) -> tuple[Json, int] | None:
@@ -135,7 +140,7 @@ class _Reader:
         """Pass to the next member; what is missing if the text ends here. Behind a comma, that is a member."""
         self._skip()
         missing = Whole.BRACKETS_MISSING
-        while self._peek() == ",":
+        while self._peek() in ",\uff0c":
             missing = Whole.CUT
             self.position += 1
             self._skip()
@@ -154,7 +159,7 @@ class _Reader:
             self._skip()
             if self._at_end(Whole.CUT):
                 return found
-            if self._peek() not in ":=":
+            if self._peek() not in _COLONS:
                 raise Unrepairable("a key without a value")
             self.position += 1
             self._skip()
@@ -238,7 +243,7 @@ class _Reader:
             return True
         match inside:
             case "key":
-                return following in ":="
+                return following in _COLONS
             case "object":
                 return following == "}" or _KEY_FOLLOWS.match(self.text, self.position) is not None
             case "array":

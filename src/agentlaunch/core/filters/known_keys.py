@@ -25,6 +25,15 @@ _ALIASES = (
     *({"command", "cmd"}, {"path", "file"}, {"path", "filename"}, {"path", "dir"}, {"path", "directory"}),
     *({"query", "pattern"}, {"content", "text"}, {"content", "contents"}),
 )
+_BARRED = r"</[|\uff5c\u2016]{1,2}DSML[|\uff5c\u2016]{1,2}"
+_TAG_ENDS = re.compile(
+    rf"\n?{_BARRED}parameter>?(?:\s*{_BARRED}\w+>)*\Z"
+    r"|\n?</parameter>\s*</(?:function|invoke)>(?:\s*</tool_call>)?\Z|</arg_value>(?:\s*</tool_call>)?\Z"
+)
+"""What ends a call's last value in tags, where a parser has left it in the value (vLLM #53227)."""
+_MARKED = re.compile(
+    r"\W*(?:(?:parameter|arg_key)\W+)?(?:name\W+)?([A-Za-z_][\w.-]*)(?:\W+(?:string|arg_key)\b.*|\W*)", re.DOTALL
+)
 _SHORTEST_SHARED = 4
 _SEPARATORS = re.compile(r"[-_.\s]")
 
@@ -32,6 +41,8 @@ _SEPARATORS = re.compile(r"[-_.\s]")
 def meant(key: str, value: Json, types: frozenset[str]) -> Json:
     """The value that is meant under `key`, which takes `types`; the value itself where nothing is plain."""
     match value:
+        case str() if types == {"string"} and (plain := _without_tag_ends(value)) != value:
+            return meant(key, plain, types)
         case str() if types == {"string"} and _PATH.search(key):
             return _path(value)
         case [str() as only] if types == {"string"} and _PATH.search(key):
@@ -43,6 +54,17 @@ def meant(key: str, value: Json, types: frozenset[str]) -> Json:
             return ["bash", "-lc", value] if _NEEDS_SHELL.search(value) else [*value.split()]
         case _:
             return value
+
+
+def _without_tag_ends(text: str) -> str:
+    """The text without the end of a call in tags. DeepSeek's tags stand in no file, others in a command or a path only
+    by such a fault."""
+    found = _TAG_ENDS.search(text) if "</" in text[-200:] else None
+    is_fault = found is not None and ("DSML" in found[0] or "\n" not in text[: found.start()])
+    is_whole = any(
+        opening in text for opening in ("<parameter", "<arg_value>", "DSML\uff5cparameter ", "DSML|parameter ")
+    )
+    return text[: found.start()] if found is not None and is_fault and not is_whole else text
 
 
 def folded(text: str) -> str:
@@ -65,13 +87,19 @@ def respelled(
         spelled.setdefault(folded(key), []).append(key)
     names: dict[str, str] = {}
     for key in value:
-        candidates = [] if key in known else spelled.pop(folded(key), [])
+        candidates = [] if key in known else spelled.pop(folded(key), []) or spelled.pop(folded(_bare(key)), [])
         names[key] = candidates[0] if len(candidates) == 1 else key
     missing = [*(required - set(names.values()))]
     unknown = [key for key, name in names.items() if name not in known]
     if len(missing) == len(unknown) == 1 and _is_alias(folded(unknown[0]), folded(missing[0])):
         names[unknown[0]] = missing[0]
     return {names[key]: member for key, member in value.items()}, any(key != name for key, name in names.items())
+
+
+def _bare(key: str) -> str:
+    """The key without the markup that a parser has left around it (oh-my-pi #2759, vLLM #54971)."""
+    found = _MARKED.fullmatch(key)
+    return key if found is None else found[1]
 
 
 def _is_alias(given: str, wanted: str) -> bool:
