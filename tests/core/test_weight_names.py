@@ -88,6 +88,8 @@ def test_a_reference_reads_its_own_spelling(text: str) -> None:
         ("Qwen3-8B-Q4_K_M", "Q4_K_M", "Qwen3-8B"),
         ("qwen2.5-coder-7b-instruct-q4_k_m", "Q4_K_M", "qwen2.5-coder-7b-instruct"),
         ("gpt-oss-20b-mxfp4", "MXFP4", "gpt-oss-20b"),
+        ("Nemotron-3-Nano-30B-A3B-NVFP4", "NVFP4", "Nemotron-3-Nano-30B-A3B"),
+        ("Qwen3.6-27B-MTP-NVFP4_MOE", "NVFP4_MOE", "Qwen3.6-27B-MTP"),
         ("Qwen3-Coder-30B-A3B-Instruct-UD-Q4_K_XL", "UD-Q4_K_XL", "Qwen3-Coder-30B-A3B-Instruct"),
         ("Model.IQ3_XXS", "IQ3_XXS", "Model"),
         ("Big-Q8_0-00001-of-00003", "Q8_0", "Big"),
@@ -109,10 +111,16 @@ def test_parts_are_told_apart() -> None:
 @pytest.mark.parametrize(
     "name",
     ["mmproj-F16.gguf", "a/mmproj-model-Q8_0.gguf", "Model-imatrix.gguf", "Qwen-draft-Q4_0.gguf", "README.md", "x.bin",
-     "some-lora-f16.gguf"],
+     "some-lora-f16.gguf", "mtp-Qwen3.6-27B.gguf", "MTP/Qwen3.6-27B-Q8_0.gguf", "gemma-4-12B-it-MTP.gguf",
+     "Qwen3.6-27B-DFlash-Q8_0.gguf", "gpt-oss-20b-EAGLE3-Q8_0.gguf"],
 )  # fmt: skip
 def test_what_goes_with_a_model_is_none(name: str) -> None:
     assert not is_weights(name)
+
+
+def test_a_model_with_its_own_heads_to_draft_with_is_one() -> None:
+    assert is_weights("Qwen3.6-27B-MTP-IQ4_KS.gguf")
+    assert is_weights("Qwen3.6-35B-A3B-MTP-UD-Q4_K_XL-00001-of-00002.gguf")
 
 
 @pytest.mark.report("B309")

@@ -235,7 +235,7 @@ def _readings(name: str) -> Iterator[tuple[str, str | None]]:
 def _quant_name(text: str) -> str | None:
     """`q4-k-m` (a normal name) as llama.cpp writes it."""
     upper = text.upper().replace("-", "_")
-    return upper.removeprefix("UD_") if upper.startswith(("Q", "IQ", "MXFP4", "BF16", "F16", "UD_")) else None
+    return upper.removeprefix("UD_") if upper.startswith(("Q", "IQ", "MXFP4", "NVFP4", "BF16", "F16", "UD_")) else None
 
 
 def _spellings(model: Model) -> Iterator[str]:

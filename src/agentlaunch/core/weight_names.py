@@ -7,9 +7,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 _PART = re.compile(r"^(?P<base>.+?)[-.](?P<number>\d{5})-of-(?P<count>\d{5})$")
-_QUANT = re.compile(r"(?:^|[-._])((?:UD-)?(?:I?Q\d\w*|TQ\d_\d|MXFP4(?:_MOE)?|BF16|F16|F32|FP16))$", re.IGNORECASE)
-_NOT_WEIGHTS = re.compile(r"(?:^|[-._/])(?:mmproj|imatrix|draft|lora|adapter|mtp|vocab)(?:[-._/]|$)", re.IGNORECASE)
-"""Files that go with a model and are none: image encoders, calibration data, draft models (report B309)."""
+_QUANT = re.compile(
+    r"(?:^|[-._])((?:UD-)?(?:I?Q\d\w*|TQ\d_\d|(?:MX|NV)FP\d(?:_\w+)?|BF16|F16|F32|FP16))$", re.IGNORECASE
+)
+_NOT_WEIGHTS = re.compile(
+    r"(?:^|[-._/])(?:(?:mmproj|imatrix|draft|lora|adapter|vocab|eagle3|dflash)(?:[-._/]|$)|mtp(?:[./]|$))"
+    r"|(?:^|/)mtp[-._/]",
+    re.IGNORECASE,
+)
+"""Files that go with a model and are none: image encoders, calibration data, draft models (report B309). `MTP` in front
+of a quantisation is none of these: the model has its own heads to draft with (ik_llama.cpp #1762)."""
 _HOSTS = ("hf:", "hf.co/", "huggingface.co/", "huggingface://", "hf-mirror.com/")
 _OLLAMA_PAGE = re.compile(
     r"(?:ollama://|(?:https?://)?(?:www\.)?ollama\.com/)(?:library/)?(?P<tag>[\w.-]+(?:/[\w.-]+)?(?::[\w.-]+)?)/?"

@@ -16,7 +16,7 @@ _FILE_TYPES: dict[int, tuple[str, float]] = {
     19: ("IQ2_XXS", 2.2), 20: ("IQ2_XS", 2.4), 21: ("Q2_K_S", 2.9), 22: ("IQ3_XS", 3.4), 23: ("IQ3_XXS", 3.25),
     24: ("IQ1_S", 1.8), 25: ("IQ4_NL", 4.6), 26: ("IQ3_S", 3.6), 27: ("IQ3_M", 3.75), 28: ("IQ2_S", 2.6),
     29: ("IQ2_M", 2.8), 30: ("IQ4_XS", 4.35), 31: ("IQ1_M", 2.0), 32: ("BF16", 16.0), 36: ("TQ1_0", 1.7),
-    37: ("TQ2_0", 2.1), 38: ("MXFP4", 4.5),
+    37: ("TQ2_0", 2.1), 38: ("MXFP4", 4.5), 39: ("NVFP4", 4.7), 40: ("Q1_0", 1.3),
 }  # fmt: skip
 
 # Where llama.cpp does not read the pattern from the file but knows it (src/models, set_swa_pattern): of so many layers
