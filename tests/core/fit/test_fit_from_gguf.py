@@ -223,3 +223,26 @@ def test_a_latent_cache_is_that_of_files_that_llama_cpp_keeps_so(lengths: dict[s
         "attention.kv_lora_rank": 512, "rope.dimension_count": 64, **lengths,
     }  # fmt: skip
     assert architecture_from_gguf(header("deepseek2", facts, 102_400)).cache == (group,)
+
+
+@pytest.mark.parametrize(
+    ("entries", "cache"),
+    [
+        (
+            {"block_count": 6, "attention.compress_ratios": (0, 0, 4, 128, 4, 128, 0)},
+            (CacheGroup(2, 64, 1, 160, 0), CacheGroup(2, 64, 1, 4, 0), CacheGroup(6, 64, 1, 512, 0, window=128)),
+        ),
+        ({"block_count": 3, "attention.compress_ratios": (0, 0)}, (CacheGroup(3, 64, 1, 512, 0, window=128),)),
+        ({"block_count": 0, "attention.compress_ratios": (0, 0)}, ()),
+    ],
+)
+def test_a_compressed_cache_is_a_window_and_a_latent_of_many_tokens(
+    entries: dict[str, MetadataValue], cache: tuple[CacheGroup, ...]
+) -> None:
+    """DeepSeek V4 Flash with fewer layers; the ratio after the last is that of its MTP block."""
+    facts: dict[str, MetadataValue] = {
+        "embedding_length": 4096, "attention.head_count": 64, "attention.head_count_kv": 1,
+        "attention.key_length": 512, "attention.value_length": 512, "attention.sliding_window": 128,
+        "attention.indexer.key_length": 128, **entries,
+    }  # fmt: skip
+    assert architecture_from_gguf(header("deepseek4", facts, 129_280)).cache == cache

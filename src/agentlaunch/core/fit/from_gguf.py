@@ -94,6 +94,9 @@ def _cache(
     header: GgufHeader, read: Reader, attention: list[int], heads: tuple[tuple[int, ...], tuple[int, ...]]
 ) -> tuple[CacheGroup, ...]:
     """Layers of equal shape together, those that see everything first."""
+    ratios = read("attention.compress_ratios")
+    if isinstance(ratios, tuple):
+        return _compressed(header, read, attention, heads[0], ratios)
     rank = _integer(read("attention.kv_lora_rank"))
     query, kv = heads
     width = rank + _integer(read("rope.dimension_count"))
@@ -113,6 +116,28 @@ def _cache(
         counted[shape] = counted.get(shape, 0) + 1
     groups = [CacheGroup(layers, *shape[1:], window=shape[0]) for shape, layers in counted.items()]
     return tuple(sorted(groups, key=lambda group: group.window is not None))
+
+
+def _compressed(
+    header: GgufHeader, read: Reader, attention: list[int], query: tuple[int, ...], ratios: tuple[MetadataValue, ...]
+) -> tuple[CacheGroup, ...]:
+    """DeepSeek V4: each layer keeps a window of latents; those with a ratio also one latent of so many tokens.
+
+    Where the ratio is the smallest, an indexer chooses among them by keys of its own.
+    """
+    width, indexer = header.key_length or 0, _integer(read("attention.indexer.key_length"))
+    counted: dict[int, int] = {}
+    for layer in attention:
+        ratio = _integer(ratios[layer]) if layer < len(ratios) else 0
+        if ratio:
+            counted[ratio] = counted.get(ratio, 0) + 1
+    groups = [
+        CacheGroup(layers, max(query), 1, -(-(width + (indexer if ratio == min(counted) else 0)) // ratio), 0)
+        for ratio, layers in counted.items()
+    ]
+    window = _integer(read("attention.sliding_window"))
+    near = [CacheGroup(len(attention), max(query), 1, width, 0, window=window or None)] if attention else []
+    return (*groups, *near)
 
 
 def _windowed_layers(architecture: str, read: Reader, layers: int) -> frozenset[int]:
