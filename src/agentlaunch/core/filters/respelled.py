@@ -162,7 +162,7 @@ class _Speller:
     def _respelled(self, text: str) -> str:
         pieces: list[str] = []
         position = 0
-        for mark in _MARK.finditer(text):
+        for mark in _marks(text):
             self._say(text[position : mark.start()], pieces)
             if self._is_common:
                 position = mark.start()
@@ -189,6 +189,16 @@ class _Speller:
             common = mark[0] if self._tail[-1:].isalnum() else "<tool_call>"
         self._closing = next((closing for opening, closing in _OPENS.items() if common.startswith(opening)), "")
         return common.format_map(mark.groupdict())
+
+
+def _marks(text: str) -> Iterator[re.Match[str]]:
+    """As `finditer` finds them, which takes ten times as long: it tries each mark at every character."""
+    position = text.find("<")
+    while position >= 0:
+        mark = _MARK.match(text, position)
+        if mark is not None:
+            yield mark
+        position = text.find("<", position + 1 if mark is None else mark.end())
 
 
 def _begun(text: str) -> int:
