@@ -9,7 +9,7 @@ from tests.core.test_windows_command import CLAUDE, CODEX
 
 from agentlaunch.errors import UserError
 from agentlaunch.system.machine import CommandEnded, CommandMissing, LocalMachine
-from agentlaunch.system.programs import IS_WINDOWS, find_program, startable
+from agentlaunch.system.programs import IS_WINDOWS, find_program, searched_folders, startable
 
 
 def put(path: Path, text: str = "") -> Path:
@@ -96,3 +96,14 @@ def test_elsewhere_and_for_a_real_program_the_words_stay(tmp_path: Path) -> None
     words = [str(put(tmp_path / "x.cmd", CLAUDE)), "a\nb"]
     assert startable(words, {}, windows=False) == words
     assert startable([str(tmp_path / "agent.exe"), "a\nb"], {}, windows=True) == [str(tmp_path / "agent.exe"), "a\nb"]
+
+
+@pytest.mark.skipif(IS_WINDOWS, reason="a PATH of POSIX")
+def test_under_wsl_programs_of_windows_drives_are_passed_over() -> None:
+    path = "/usr/bin:/mnt/c/Users/me/AppData/Roaming/npm:/mnt/d:/mnt/data/bin:.::/home/me/.local/bin"
+    assert searched_folders(path, {"WSL_DISTRO_NAME": "Ubuntu"}) == (
+        "/usr/bin",
+        "/mnt/data/bin",
+        "/home/me/.local/bin",
+    )
+    assert "/mnt/d" in searched_folders(path, {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +20,8 @@ from agentlaunch.core.windows_command import (
 
 IS_WINDOWS = sys.platform == "win32"
 
+_WINDOWS_DRIVE = re.compile(r"/mnt/[a-z](?:/|$)")
+
 
 def find_program(name: str, environment: Mapping[str, str], *, windows: bool = IS_WINDOWS) -> Path | None:
     """The program `name` on the PATH of `environment`, absolute; None when there is none.
@@ -28,10 +31,21 @@ def find_program(name: str, environment: Mapping[str, str], *, windows: bool = I
     """
     path = environment.get("PATH", "")
     if not windows:
-        folders = [folder for folder in path.split(os.pathsep) if folder.startswith("/")]
-        found = shutil.which(name, path=os.pathsep.join(folders))
+        found = shutil.which(name, path=os.pathsep.join(searched_folders(path, environment)))
         return None if found is None else Path(found)
     return next((file for file in _candidates(name, path, environment) if file.is_file()), None)
+
+
+def searched_folders(path: str, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The folders of PATH that are searched on POSIX: the absolute ones, and under WSL not those of Windows' drives.
+
+    WSL appends Windows' PATH to its own. The npm and the agents there are scripts for Windows' Node: they fail, or
+    start a Windows program that gets neither our variables nor our files' paths (microsoft/WSL 1512, 3882).
+    """
+    absolute = (folder for folder in path.split(os.pathsep) if folder.startswith("/"))
+    if not environment.get("WSL_DISTRO_NAME"):
+        return tuple(absolute)
+    return tuple(folder for folder in absolute if not _WINDOWS_DRIVE.match(folder))
 
 
 def startable(argv: Sequence[str], environment: Mapping[str, str], *, windows: bool = IS_WINDOWS) -> list[str] | str:
