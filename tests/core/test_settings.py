@@ -70,7 +70,7 @@ def test_the_space_that_cmd_leaves_behind_a_variable_is_no_part_of_it() -> None:
     said = {
         "AGENTLAUNCH_CONTEXT": "4096 ",
         "AGENTLAUNCH_KV": "Q8_0 ",
-        "AGENTLAUNCH_MODEL": " demo",
+        "AGENTLAUNCH_MODEL": '"demo" ',
         "AGENTLAUNCH_YES": "1 ",
     }
     found = resolve_settings({}, said, ())

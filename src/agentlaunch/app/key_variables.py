@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from agentlaunch.app.upstream_store import KeyVariable, read_store
-from agentlaunch.core.secrets import pasted_key
+from agentlaunch.core.pasted import pasted_key
 from agentlaunch.errors import UserError
 
 if TYPE_CHECKING:

@@ -30,18 +30,6 @@ _LEAST_KEY = 8
 """Characters: a shorter key, such as `none` or `EMPTY`, is a word that may stand anywhere."""
 
 
-_QUOTES = ('"', "'")
-
-
-def pasted_key(text: str) -> str:
-    """The key in a value as people set it: without the quotation marks that `docker run --env-file` keeps, the `Bearer`
-    of a header, and the byte order mark and line end of a file."""
-    key = text.strip("\ufeff \t\r\n")
-    if len(key) > 1 and key[0] == key[-1] and key[0] in _QUOTES:
-        key = key[1:-1].strip()
-    return key[len("bearer ") :].strip() if key[: len("bearer ")].lower() == "bearer " else key
-
-
 def without_secrets(text: str) -> str:
     """`text` with whatever looks like a key replaced by `MASK` (field report B316)."""
     found = _ASSIGNED.sub(lambda assigned: (assigned[1] or assigned[2] or assigned[3]) + MASK, text)

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Generic, TypeVar, get_args
 
 from agentlaunch.core.engine import KVType
+from agentlaunch.core.pasted import unquoted
 from agentlaunch.core.policy_settings import DEFAULT_POLICY, FilePolicies, PolicyInForce, choose_policy, read_policies
 from agentlaunch.errors import UserError
 
@@ -110,10 +111,10 @@ def resolve_policy(named: Sourced[str], files: Sequence[SettingsFile]) -> Policy
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
     """An empty variable counts as unset, as shells and CI files write it. cmd.exe's `set NAME=value && ...`
-    leaves a space behind the value."""
+    leaves a space behind the value, and quotation marks around it."""
     found: dict[str, object] = {}
     for key in _VARIABLE_KEYS:
-        value = environment.get(ENVIRONMENT_PREFIX + key.upper(), "").strip()
+        value = unquoted(environment.get(ENVIRONMENT_PREFIX + key.upper(), ""))
         if value:
             found[key] = value
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 
 from agentlaunch.core.settings import SettingsFile
@@ -35,15 +36,24 @@ def _exists(path: Path) -> bool:
         raise MachineError("folder-not-usable", message, f"see who may: ls -ld {path.parent}") from error
 
 
+def _decoded(content: bytes) -> str:
+    """UTF-8, or UTF-16 with its mark, as Windows PowerShell's `>` writes it. Raises UnicodeDecodeError."""
+    is_utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if is_utf_16 else "utf-8-sig")
+
+
 def _read(path: Path, name: str) -> dict[str, object]:
     import tomllib  # 10 ms that most launches need not pay
 
+    text = ""
     try:
-        return tomllib.loads(path.read_text("utf-8-sig"))
+        text = _decoded(path.read_bytes())
+        return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(
-            "bad-settings-file", f"`{name}` is not TOML: {error}", f"mend it or remove it: {path}"
-        ) from error
+        hint = f"mend it or remove it: {path}"
+        if "\\" in text:
+            hint = rf"a path with `\` stands in single quotes, as in: model = 'C:\models\m.gguf'; {hint}"
+        raise UserError("bad-settings-file", f"`{name}` is not TOML: {error}", hint) from error
     except OSError as error:
         raise UserError(
             "bad-settings-file", f"cannot read `{path}`: {error.strerror or error}", f"see who may: ls -l {path}"

@@ -8,7 +8,7 @@ from importlib import import_module
 from urllib.parse import SplitResult, urlsplit
 
 from agentlaunch.core.endpoint import Counting, Endpoint, OutputLimitField
-from agentlaunch.core.secrets import pasted_key
+from agentlaunch.core.pasted import pasted_key
 from agentlaunch.errors import UserError
 from agentlaunch.upstreams import UPSTREAMS
 from agentlaunch.upstreams.listing import Listing

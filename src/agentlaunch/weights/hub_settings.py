@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentlaunch.core.offline import is_offline
-from agentlaunch.core.secrets import pasted_key
+from agentlaunch.core.pasted import pasted_key
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 _TRUE = ("1", "on", "yes", "true")  # huggingface_hub/constants.py, ENV_VARS_TRUE_VALUES
