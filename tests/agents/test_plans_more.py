@@ -310,9 +310,14 @@ AIDER_OPTIONS = (
 AIDER_ENVIRONMENT = {"OPENAI_API_KEY": "agentlaunch", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
 
 
+AIDER_MODELS = tuple(
+    word for option in ("--model", "--weak-model", "--editor-model") for word in (option, "openai/qwen3-coder")
+)
+
+
 def test_aider_gets_model_settings_with_address_and_token() -> None:
     assert parsed(Aider().plan(FULL)) == LaunchPlan(
-        argv=("/bin/agent", "--model", "openai/qwen3-coder", *AIDER_OPTIONS, "-p", "fix it"),
+        argv=("/bin/agent", *AIDER_MODELS, *AIDER_OPTIONS, "-p", "fix it"),
         env=AIDER_ENVIRONMENT,
         files=aider_files("diff", 65_536, 8_192, has_map=True),
     )
@@ -320,16 +325,21 @@ def test_aider_gets_model_settings_with_address_and_token() -> None:
 
 def test_aider_in_a_tiny_window_writes_whole_files_and_has_no_map() -> None:
     assert parsed(Aider().plan(TINY)) == LaunchPlan(
-        argv=("/bin/agent", "--model", "openai/qwen3-coder", *AIDER_OPTIONS, "--map-tokens", "0", "-p", "fix it"),
+        argv=("/bin/agent", *AIDER_MODELS, *AIDER_OPTIONS, "--map-tokens", "0", "-p", "fix it"),
         env=AIDER_ENVIRONMENT,
         files=aider_files("whole", 8_192, 2_048, has_map=False),
     )
 
 
+def test_aider_writes_commit_messages_and_edits_with_no_other_model_that_a_file_of_the_users_names() -> None:
+    plan = Aider().plan(replace(FULL, arguments=("--weak-model=x", "--", "--editor-model")))
+    assert plan.argv[1:5] == ("--model", "openai/qwen3-coder", "--editor-model", "openai/qwen3-coder")
+
+
 def test_aider_keeps_the_users_model_and_map_and_goes_without_servers_and_skills() -> None:
     chosen = ("--model", "x", "--map-tokens", "512")
     plan = Aider().plan(replace(HANDED, context_window=8_192, arguments=chosen))
-    assert plan.argv == ("/bin/agent", *AIDER_OPTIONS, *chosen)
+    assert plan.argv == ("/bin/agent", *AIDER_MODELS[2:], *AIDER_OPTIONS, *chosen)
     assert plan.warnings == (
         "Aider calls no tools and takes no MCP servers: yours are left out",
         "Aider calls no tools and takes no skills: yours are left out",

@@ -11,6 +11,11 @@ REQUEST_TIMEOUT_S = 3600
 QUIET_OPTIONS = ("--no-analytics", "--no-check-update", "--no-show-release-notes", "--no-show-model-warnings")
 
 
+MODEL_OPTIONS = ("--model", "--weak-model", "--editor-model")
+"""What a user's .aider.conf.yml and .env may say as well. A `weak-model` there wrote commit messages elsewhere, with
+the diff in its request (seen with 0.86.2)."""
+
+
 class Aider:
     """Aider, over the OpenAI Chat Completions API. It calls no tools: its edits are text, which it applies itself."""
 
@@ -38,11 +43,11 @@ class Aider:
         written whole, which small models do better, and a tiny window gets no map of the repository.
         """
         settings, sizes = (f"{context.session_dir}/aider-{name}.json" for name in ("settings", "metadata"))
-        model = () if has_option(context.arguments, "--model") else ("--model", _name(context))
+        unsaid = (option for option in MODEL_OPTIONS if not has_option(context.arguments, option))
         return LaunchPlan(
             argv=(
                 context.executable,
-                *model,
+                *(word for option in unsaid for word in (option, _name(context))),
                 *("--model-settings-file", settings, "--model-metadata-file", sizes),
                 *("--timeout", str(REQUEST_TIMEOUT_S)),
                 *QUIET_OPTIONS,
