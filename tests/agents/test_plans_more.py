@@ -352,6 +352,8 @@ def test_goose_gets_an_openai_server_in_its_variables_and_says_that_it_is_untest
         env={
             "GOOSE_PROVIDER": "openai",
             "GOOSE_MODEL": "qwen3-coder",
+            "GOOSE_LEAD_PROVIDER": "openai",
+            "GOOSE_PLANNER_PROVIDER": "openai",
             "GOOSE_CONTEXT_LIMIT": "65536",
             "GOOSE_MAX_TOKENS": "8192",
             "GOOSE_TELEMETRY_ENABLED": "false",

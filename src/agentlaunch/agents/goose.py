@@ -37,6 +37,9 @@ class Goose:
             env={
                 "GOOSE_PROVIDER": "openai",
                 "GOOSE_MODEL": context.model,
+                # A lead or planner of config.yaml's is then asked of us, who know one model by any name.
+                "GOOSE_LEAD_PROVIDER": "openai",
+                "GOOSE_PLANNER_PROVIDER": "openai",
                 "GOOSE_CONTEXT_LIMIT": str(context.context_window),
                 "GOOSE_MAX_TOKENS": str(context.max_output_tokens),
                 "GOOSE_TELEMETRY_ENABLED": "false",
