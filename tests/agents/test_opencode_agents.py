@@ -75,3 +75,9 @@ def test_the_users_variable_may_have_comments_and_agents_of_its_own() -> None:
 def test_what_is_told_of_the_built_in_agents_stays() -> None:
     files = {"/p/opencode.json": json.dumps({"agent": {"general": {"model": "a/b"}, "title": {"model": "a/b"}}})}
     assert told(files) == {"agent": {"title": {"disable": True, "model": OURS}}}
+
+
+def test_no_more_prompts_of_commands_are_repeated_than_a_variable_holds() -> None:
+    commands = {"long": {"template": "x" * 40_000, "model": "a/b"}, "short": {"template": "x", "model": "a/b"}}
+    files = {"/p/opencode.json": json.dumps({"agent": {"rev": {"model": "a/b"}}, "command": commands})}
+    assert told(files) == {"agent": {"rev": {"model": OURS}}, "command": {"short": {"model": OURS, "template": "x"}}}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Literal, TypeAlias, cast
 
-from agentlaunch.agents.documents import Document, Json, merge, object_at, parse_document
+from agentlaunch.agents.documents import Document, merge, object_at, parse_document
 from agentlaunch.core.config_edit.jsonc_edit import read_jsonc
 
 _Kind: TypeAlias = Literal["agent", "mode", "command"]
@@ -33,6 +33,10 @@ USER_CONFIGS = (
 )
 """Where OpenCode 1.18.33 looks, in the form of `Agent.user_configs`."""
 
+LONGEST_TEMPLATES = 32_768
+"""Characters of commands' prompts that are repeated: Linux takes 128 KiB in one variable. What is beyond keeps its
+model."""
+
 _HEAD = re.compile(r"\s*---[ \t]*\r?\n(?P<head>.*?)^---[ \t\r]*$(?P<body>.*)", re.DOTALL | re.MULTILINE)
 
 
@@ -43,7 +47,7 @@ class _Own:
     kind: _Kind
     name: str
     is_subagent: bool = False
-    template: Json = None
+    template: str = ""
 
 
 def read_opencode_config(text: str) -> Document:
@@ -68,7 +72,11 @@ def models_of_their_own(configs: Iterator[Document], files: Mapping[str, str]) -
 def set_to(model: str, subagent_model: str, found: Iterator[_Own]) -> Document:
     """A configuration that gives them ours: laid over the user's it changes nothing else of them."""
     config: Document = {}
+    room = LONGEST_TEMPLATES
     for own in found:
+        if len(own.template) > room:
+            continue
+        room -= len(own.template)
         said: Document = {"model": subagent_model if own.is_subagent else model}
         if own.kind == "command":
             said["template"] = own.template  # a command without one is no configuration
@@ -88,8 +96,10 @@ def _in_config(config: Document) -> Iterator[_Own]:
         for name, said in object_at(config, kind).items():
             if isinstance(said, dict) and isinstance(said.get("model"), str):
                 template = said.get("template")
-                if kind != "command" or isinstance(template, str):
-                    yield _Own(kind, name, said.get("mode") == "subagent", template)
+                if kind == "command" and isinstance(template, str):
+                    yield _Own(kind, name, template=template)
+                elif kind != "command":
+                    yield _Own(kind, name, said.get("mode") == "subagent")
 
 
 def _in_markdown(path: PurePath, text: str) -> Iterator[_Own]:
@@ -98,7 +108,8 @@ def _in_markdown(path: PurePath, text: str) -> Iterator[_Own]:
         return
     name = "/".join((*path.parts[depth + 1 : -1], path.stem))
     is_subagent = re.search(r"^mode:[ \t]*[\"']?subagent\b", found["head"], re.MULTILINE) is not None
-    yield _Own(_FOLDERS[path.parts[depth]], name, is_subagent, found["body"].strip())
+    kind = _FOLDERS[path.parts[depth]]
+    yield _Own(kind, name, is_subagent, found["body"].strip() if kind == "command" else "")
 
 
 def _kind_folder(path: PurePath) -> int | None:

@@ -172,7 +172,7 @@ def _stream(file: RepositoryFile, sink: Sink, order: FetchOrder, line: _Line) ->
             message = f"the download of `{file.name}` ended early ({ended.reason}); {kept}"
             raise RemoteError("download-cut", message, f"go on where it stopped: {order.again}")
         if sink.size_bytes < file.size_bytes:
-            wait_s = patience.pause_after(failures) if ended.wait_s is None else ended.wait_s
+            wait_s = max(patience.pause_after(failures), ended.wait_s or 0.0)
             _pause(wait_s, lambda: line.tally.tell("pausing", sink.size_bytes), patience.look_s)
 
 
