@@ -57,6 +57,7 @@ SCHEMA: Json = {"type": "object"}
         {"name": "read", "description": "d", "input_schema": SCHEMA},
         {"type": "function", "name": "read", "description": "d", "parameters": SCHEMA},
         {"type": "function", "function": {"name": "read", "description": "d", "parameters": SCHEMA}},
+        {"type": "function", "name": "read", "description": "d", "parameters": '{"type":"object"}'},
     ],
 )
 def test_a_tool_in_the_form_of_any_vendor_is_the_tool(name: str, tool: Json) -> None:

@@ -31,6 +31,7 @@ from agentlaunch.core.ir import (
     UsageReport,
 )
 from agentlaunch.core.wire.base import Frame, ProtocolError, load_wire
+from agentlaunch.core.wire.loose_json import bare_schema
 
 Json = dict[str, object]
 HI: Json = {"role": "user", "content": "hi"}
@@ -194,6 +195,20 @@ def test_what_is_kept_as_written_keeps_its_bytes() -> None:
 def test_what_has_no_clear_meaning_is_refused_by_name(name: str, fields: Json, named: str) -> None:
     with pytest.raises(ProtocolError, match=named):
         asked(name, **fields)
+
+
+@pytest.mark.parametrize(
+    ("written", "schema"),
+    [
+        (b'{"type":"object"}', b'{"type":"object"}'),
+        (rb'"{\"type\":\"object\"}"', b'{"type":"object"}'),
+        (b'"text"', b'"text"'),
+        (b'"{broken"', b'"{broken"'),
+        (b"", b""),
+    ],
+)
+def test_a_schema_in_a_string_is_the_schema_and_anything_else_stays(written: bytes, schema: bytes) -> None:
+    assert bare_schema(msgspec.Raw(written)) == msgspec.Raw(schema)
 
 
 # --- what servers answer ------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ class Unfit(ValueError):
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _ARRAY = msgspec.json.Decoder(list[Raw])
 _TEXT = msgspec.json.Decoder(str)
+_RAW = msgspec.json.Decoder(Raw)
 _NOTHING = frozenset({b"null", b"false", b'""', b"0", b"[]", b"{}"})
 
 _EMPTY_IF_NULL = frozenset({"text", "thinking", "content", "title", "data"})
@@ -67,6 +68,17 @@ def standard_json(body: bytes) -> bytes:
     Raises ValueError for what is no JSON even so.
     """
     return msgspec.json.encode(json.loads(body, strict=False))
+
+
+def bare_schema(written: Raw) -> Raw:
+    """A schema that a client has put into a string, as its JSON; any other as it is written."""
+    if not bytes(written).startswith(b'"'):
+        return written
+    text = _TEXT.decode(written)
+    try:
+        return _RAW.decode(text) if text.lstrip().startswith("{") else written
+    except msgspec.DecodeError:
+        return written
 
 
 @lru_cache(maxsize=64)

@@ -30,6 +30,7 @@ from agentlaunch.core.wire.anthropic_messages.types import (
     WireToolChoice,
 )
 from agentlaunch.core.wire.base import ProtocolError, decode_json
+from agentlaunch.core.wire.loose_json import bare_schema
 
 _REQUEST = msgspec.json.Decoder(MessagesRequest)
 _TOOL = msgspec.json.Decoder(ToolDefinition)
@@ -98,7 +99,7 @@ def _tool(raw: msgspec.Raw, place: str) -> Tool:
     tool = tool.function or tool
     if not tool.name:
         raise ProtocolError(f"{place}.name: a tool needs a name")
-    schema = tool.input_schema or tool.parameters
+    schema = bare_schema(tool.input_schema or tool.parameters)
     if bytes(schema) in (b"", b"null"):
         schema = NO_PARAMETERS
     elif bytes(schema)[:1] != b"{":

@@ -29,6 +29,7 @@ from agentlaunch.core.ir import (
     ToolResultPart,
 )
 from agentlaunch.core.wire.base import ProtocolError, decode_json
+from agentlaunch.core.wire.loose_json import bare_schema
 from agentlaunch.core.wire.openai_chat.arguments import arguments_text
 from agentlaunch.core.wire.openai_chat.read_content import content_of
 from agentlaunch.core.wire.openai_chat.read_format import json_format_of
@@ -187,8 +188,7 @@ def _function(function: FunctionDefinition, *, cache_hint: bool = False) -> Func
 def _schema(function: FunctionDefinition) -> msgspec.Raw:
     """The parameters' schema, under each of its names, and where it was written as a text."""
     names = (function.parameters, function.input_schema, function.mcp_schema)
-    given = next(filter(_is_given, names), NO_PARAMETERS)
-    return msgspec.Raw(arguments_text(given).encode("utf-8", "replace")) if bytes(given).startswith(b'"') else given
+    return bare_schema(next(filter(_is_given, names), NO_PARAMETERS))
 
 
 def _is_given(raw: msgspec.Raw) -> bool:

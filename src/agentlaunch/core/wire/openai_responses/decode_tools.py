@@ -9,6 +9,7 @@ import msgspec
 
 from agentlaunch.core.ir import NO_PARAMETERS, CustomTool, FunctionTool, HostedTool, Tool, ToolChoice
 from agentlaunch.core.wire.base import ProtocolError, decode_json
+from agentlaunch.core.wire.loose_json import bare_schema
 from agentlaunch.core.wire.openai_responses.types import Head, ToolChoiceObject, ToolDefinition
 
 _HEAD = msgspec.json.Decoder(Head)
@@ -53,7 +54,7 @@ def _tool(raw: msgspec.Raw, namespace: str) -> Iterator[Tool]:
         yield CustomTool(definition.name, description, definition.format.copy(), namespace)
     else:
         given = (raw for raw in (definition.parameters, definition.input_schema) if bytes(raw) != b"null")
-        parameters = next(given, NO_PARAMETERS).copy()
+        parameters = bare_schema(next(given, NO_PARAMETERS).copy())
         yield FunctionTool(definition.name, description, parameters, namespace, strict=definition.strict)
 
 
