@@ -26,6 +26,7 @@ from agentlaunch.core.ir import (
     ToolResultPart,
 )
 from agentlaunch.core.wire.anthropic_messages import AnthropicMessages
+from agentlaunch.core.wire.base import ProtocolError
 from agentlaunch.core.wire.options import wire_for_call
 
 Json = dict[str, object]
@@ -120,9 +121,10 @@ def test_an_answer_that_the_client_has_begun_does_not_end_with_white_space(
     assert messages[1]["content"] == taken
 
 
-def test_no_message_at_all_is_the_vendors_to_refuse() -> None:
-    assert sent(messages=())["messages"] == []
-    assert sent(messages=(Message(Role.ASSISTANT, ()),))["messages"] == []
+@pytest.mark.parametrize("messages", [(), (Message(Role.ASSISTANT, ()),)], ids=["none", "an empty one"])
+def test_no_message_at_all_is_refused_in_words(messages: tuple[Message, ...]) -> None:
+    with pytest.raises(ProtocolError, match="no message that is not blank"):
+        sent(messages=messages)
 
 
 def marked(body: Json) -> list[object]:
@@ -157,7 +159,7 @@ def test_no_more_than_the_last_four_marks_are_set() -> None:
     )
     tools = (FunctionTool("Read", cache_hint=True), FunctionTool("Write", cache_hint=True))
     assert marked(sent(messages=messages, tools=tools)) == ["document", "image", "Read", "1"]
-    assert marked(sent(messages=messages[:1], tools=tools)) == ["Read", "Write", "a"]
+    assert marked(sent(messages=(messages[0], *REQUEST.messages), tools=tools)) == ["Read", "Write", "a"]
 
 
 def test_a_mark_inside_a_tools_result_stands_on_the_result() -> None:
