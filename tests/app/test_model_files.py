@@ -38,6 +38,12 @@ def test_a_home_path_from_a_file_is_expanded(make_world: MakeWorld, monkeypatch:
     assert find_model_file("~/project/m.gguf", world.folder) == world.folder / "m.gguf"
 
 
+def test_a_files_address_is_its_path(make_world: MakeWorld) -> None:
+    folder = make_world().world.folder
+    path = folder / "with space.gguf"
+    assert (means_file(path.as_uri(), folder), find_model_file(path.as_uri(), folder)) == (True, path)
+
+
 @pytest.mark.parametrize("name", ["m3-zephyr", "Nothing-7B"])
 def test_a_name_that_nothing_knows_lists_what_is_known(make_world: MakeWorld, name: str) -> None:
     with pytest.raises(UserError) as caught:

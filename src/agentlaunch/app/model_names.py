@@ -9,7 +9,7 @@ from agentlaunch.errors import UserError
 
 DEMO = "demo"
 
-_BEGINS_PATH = ("/", "./", "../", "~")
+_BEGINS_PATH = ("/", "./", "../", "~", "file:/")
 
 
 def means_file(name: str, folder: Path) -> bool:
@@ -22,6 +22,11 @@ def means_file(name: str, folder: Path) -> bool:
 
 def find_model_file(name: str, folder: Path) -> Path:
     """The file that `name` means, absolute, whether it exists or not. Raises UserError `model-not-found`."""
+    if name.startswith("file:/"):  # as file managers and browsers copy it
+        from urllib.parse import urlsplit
+        from urllib.request import url2pathname
+
+        name = url2pathname(urlsplit(name).path)
     try:
         return (folder / Path(name).expanduser()).absolute()
     except RuntimeError as error:  # `~name` of a user who is not known here

@@ -12,7 +12,7 @@ import msgspec
 from agentlaunch.core.context import OVERFLOW_WORDS, Overflow, overflow_in
 from agentlaunch.core.ir import ChatFault, ErrorKind
 from agentlaunch.core.secrets import without_secrets
-from agentlaunch.core.wire.json_text import mended_json
+from agentlaunch.core.wire.json_text import json_string, mended_json
 
 T = TypeVar("T")
 
@@ -29,6 +29,7 @@ _KINDS_BY_STATUS = {
     408: ErrorKind.TIMEOUT,
     413: ErrorKind.TOO_LARGE,
     429: ErrorKind.RATE_LIMITED,
+    498: ErrorKind.OVERLOADED,  # Groq's, for a flex tier that is full
     502: ErrorKind.UNAVAILABLE,
     503: ErrorKind.UNAVAILABLE,
     504: ErrorKind.TIMEOUT,
@@ -107,6 +108,7 @@ _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _OBJECTS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _TEXT = msgspec.json.Decoder(str)
 _NUMBER = msgspec.json.Decoder(float)
+_PLACE = msgspec.json.Decoder(list[str | int])
 
 
 def decode_fault(status: int, headers: Mapping[str, str], body: bytes) -> ChatFault:
@@ -208,7 +210,18 @@ def _error_object(body: bytes) -> dict[str, msgspec.Raw]:
 
 
 def _inner(name: str, raw: msgspec.Raw) -> dict[str, msgspec.Raw]:
+    if name == "detail" and (told := _misfits(raw)):
+        return {"message": msgspec.Raw(json_string(told))}
     return _decoded(_OBJECT, raw) or (_first(raw) if name == "errors" else {}) or {"message": raw}
+
+
+def _misfits(raw: msgspec.Raw) -> str:
+    """FastAPI's account of a body that it refuses, each field with its fault; empty for anything else."""
+    told = []
+    for each in _decoded(_OBJECTS, raw) or ():
+        place = ".".join(str(step) for step in _field(each, "loc", _PLACE) or () if step != "body")
+        told.append(": ".join(part for part in (place, _field(each, "msg", _TEXT)) if part))
+    return "; ".join(filter(None, told))
 
 
 def _first(raw: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
