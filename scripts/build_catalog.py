@@ -2,10 +2,10 @@
 
     python scripts/build_catalog.py [DATA]     default: ../shared/data beside the project
 
-The TOML is what a person reads and reviews: every figure with its source and confidence. The program reads JSON of
-the same content, made here, because tomllib takes far longer (both times are printed). calibration.toml is written
-by hand and by benchmarks/fit_accuracy.py; only its JSON is made here. Not run in CI, as the shared data is not part
-of a clone; tests/core/test_catalog.py checks what is committed.
+The TOML is what a person reads and reviews: every figure with its source and confidence. The program reads JSON,
+made here of what it needs of that, because tomllib takes far longer (both times are printed). calibration.toml is
+written by hand and by benchmarks/fit_accuracy.py; only its JSON is made here. Not run in CI, as the shared data is not
+part of a clone; tests/core/test_catalog.py checks what is committed.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ MEANT = {
     "minimax-m2": "minimax-m2.7-230b-a10b",
     "nemotron-3-nano": "nemotron-3-nano-30b-a3b",
 }
+
+FOR_PEOPLE = {"catalog": ("sources", "size_confidence"), "gpus": ("source", "fp16_confidence")}
 
 # Releases that replace an older one of the same maker, architecture and size.
 PREDECESSORS = {
@@ -265,6 +267,26 @@ def toml(value: object) -> str:
             raise TypeError(f"no TOML for `{value!r}`")
 
 
+def for_the_program(name: str, content: dict[str, list[Table]]) -> dict[str, list[Table]]:
+    """The content without what only people read: where a figure comes from. `computed` is what a size is unsaid."""
+    left_out = FOR_PEOPLE.get(name, ())
+    return {table: [_without(left_out, row) for row in rows] for table, rows in content.items()}
+
+
+def _without(left_out: tuple[str, ...], row: Table) -> Table:
+    kept = {key: value for key, value in row.items() if key not in left_out}
+    if isinstance(quants := kept.get("quants"), list):
+        kept["quants"] = [{key: value for key, value in quant.items() if value != "computed"} for quant in quants]
+    if isinstance(scores := kept.get("scores"), list):
+        kept["scores"] = [{**score, "source": _short(score["source"])} for score in scores]
+    return kept
+
+
+def _short(source: str) -> str:
+    """As much of who measured as core/fit/quality.py tells."""
+    return next((name for name in ("whatmodel", "OpenHands") if name in source), source[:40])
+
+
 def write_json(name: str) -> None:
     path = TARGET / f"{name}.toml"
     if not path.exists():
@@ -273,7 +295,7 @@ def write_json(name: str) -> None:
     start = time.perf_counter()
     content = tomllib.loads(text)
     middle = time.perf_counter()
-    compact = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    compact = json.dumps(for_the_program(name, content), ensure_ascii=False, separators=(",", ":"))
     (TARGET / f"{name}.json").write_text(compact + "\n")
     later = time.perf_counter()
     json.loads(compact)

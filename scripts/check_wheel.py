@@ -7,26 +7,18 @@ from pathlib import Path
 from zipfile import ZipFile
 
 PACKAGE = Path(__file__).parent.parent / "src" / "agentlaunch"
-SHARED = {
-    "share/man/man1/agentlaunch.1",
-    "share/bash-completion/completions/agentlaunch",
-    "share/zsh/site-functions/_agentlaunch",
-    "share/fish/vendor_completions.d/agentlaunch.fish",
-}
-"""Where pipx and the systems' packagers look for a manual and completions."""
 
 
 def differences(wheel: Path) -> tuple[set[str], set[str]]:
     """The files that the wheel lacks, and those that it should not have."""
     with ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
-    found = {name.partition(".data/data/")[2] if ".data/data/" in name else name for name in names}
     package = {
         path.relative_to(PACKAGE.parent).as_posix()
         for path in PACKAGE.rglob("*")
         if path.is_file() and not _is_left_out(path.relative_to(PACKAGE))
     }
-    return (package | SHARED) - found, found - package - SHARED
+    return package - names, names - package
 
 
 def _is_left_out(path: Path) -> bool:

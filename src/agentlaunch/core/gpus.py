@@ -30,7 +30,6 @@ class GpuFacts(Struct, frozen=True):
     unified: bool
     high_bandwidth_memory: bool
     confidence: str
-    source: str
 
 
 class _Row(Struct):
@@ -40,7 +39,6 @@ class _Row(Struct):
     kind: str
     unified: bool
     confidence: str
-    source: str
     memory_gb: float | None = None
     memory_type: str = ""
     bandwidth_gb_s: float | None = None
@@ -169,7 +167,6 @@ def _facts(row: _Row) -> GpuFacts:
         unified=row.unified,
         high_bandwidth_memory=row.memory_type.startswith("HBM"),
         confidence=row.confidence,
-        source=row.source,
     )
 
 

@@ -57,9 +57,10 @@ def _require_name(path: Path) -> None:
     except OSError as error:
         if error.errno in (errno.ENAMETOOLONG, errno.EINVAL):
             raise _no_name(path, error.strerror or str(error)) from error
+        return  # whoever opens it says that it is not there
     try:
-        str(path).encode()
-    except UnicodeEncodeError as error:
+        os.fsencode(path).decode("utf-8")
+    except UnicodeDecodeError as error:
         raise UserError(
             "model-path-not-utf8",
             f"llama.cpp cannot be told of `{path}`: its name, or a folder's above it, is not UTF-8",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,8 +89,8 @@ def _usable(dirs: Dirs) -> Dirs:
     """
     for folder in (dirs.config, dirs.state, dirs.cache, dirs.logs, dirs.data):
         try:
-            str(folder).encode()
-        except UnicodeEncodeError as error:
+            os.fsencode(folder).decode("utf-8")
+        except UnicodeDecodeError as error:
             raise _unusable(str(folder), "its name is not UTF-8") from error
     try:
         (dirs.sessions / "s" / "overlay.json").lstat()
