@@ -53,7 +53,10 @@ MEANT = {
     "nemotron-3-nano": "nemotron-3-nano-30b-a3b",
 }
 
-FOR_PEOPLE = {"catalog": ("sources", "size_confidence"), "gpus": ("source", "fp16_confidence")}
+FOR_PEOPLE = {
+    "catalog": ("sources", "size_confidence", "notes", "embedding_parameters", "tool_format"),
+    "gpus": ("source", "fp16_confidence"),
+}
 
 # Releases that replace an older one of the same maker, architecture and size.
 PREDECESSORS = {

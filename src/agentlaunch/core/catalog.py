@@ -124,11 +124,9 @@ class Model(Struct, frozen=True):
     context_trained: int = 0
     tool_calling: bool | None = None
     expert_parameters: int = 0
-    embedding_parameters: int = 0
     organisation: str = ""
     license: str = ""
     release_date: str = ""
-    tool_format: str | None = None
     thinking: bool = False
     ollama: tuple[str, ...] = ()
     gguf: tuple[str, ...] = ()
@@ -136,7 +134,6 @@ class Model(Struct, frozen=True):
     scores: tuple[Score, ...] = ()
     aggregate: float | None = None
     predecessor: str | None = None
-    notes: str = ""
 
     def quant(self, name: str) -> Quant | None:
         """The quantisation of this name, in any case."""

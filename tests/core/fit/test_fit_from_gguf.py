@@ -160,7 +160,7 @@ def test_an_unknown_file_is_sized_but_says_little() -> None:
     model = model_from_gguf(header("novel", {"block_count": 2, "embedding_length": 64}, 100, file_type=None), 4900, "x")
     assert model == Model(
         id="x", name="x", family="novel", repository=None, role="unknown", parameters=8000, active_parameters=4000,
-        expert_parameters=0, embedding_parameters=4000,
+        expert_parameters=0,
         architecture=Architecture("novel", 2, 64, 100, 0, (CacheGroup(2, 1, 1, 64, 64),)),
         quants=(Quant("GGUF", 4900, "file"),), shares=WeightShares(0.5, 0.5, 0.0), context_trained=0,
         tool_calling=None, confidence="medium",

@@ -9,6 +9,7 @@ from typing import assert_never
 
 import msgspec
 
+from agentlaunch.core.filters.client_tools import client_tool
 from agentlaunch.core.filters.custom_input import unwrapped, wrapped
 from agentlaunch.core.filters.history import now_available
 from agentlaunch.core.filters.tool_names import FlatNames, ToolKey
@@ -52,11 +53,10 @@ _CUSTOM_GUIDANCE = "Call this tool with a JSON object whose one string `input` h
 
 @dataclass(frozen=True)
 class ToolForms:
-    """How the tools of one request were lowered. `dropped` holds the types of the hosted tools that were left out."""
+    """How the tools of one request were lowered."""
 
     names: FlatNames
     custom: frozenset[ToolKey]
-    dropped: tuple[str, ...]
 
     def restore(self) -> CallRestorer:
         """A filter for the events of one answer to the lowered request."""
@@ -66,13 +66,13 @@ class ToolForms:
 def lower(request: ChatRequest) -> tuple[ChatRequest, ToolForms]:
     """The same request for a server that knows plain functions only.
 
-    Custom tools become functions of one string, namespaces part of the name, hosted tools are left out, deferred
-    tools appear when a result has referred to them, behind all others in the order of the first reference. The
-    history is lowered alike. What does not change is the same object.
+    Custom tools become functions of one string, namespaces part of the name, hosted tools are left out unless the
+    client runs them, deferred tools appear when a result has referred to them, behind all others in the order of the
+    first reference. The history is lowered alike. What does not change is the same object.
     """
     names = FlatNames((_key(tool) for tool in _callable(request.tools)), _mentioned(request.messages))
     custom = frozenset(_key(tool) for tool in request.tools if isinstance(tool, CustomTool))
-    forms = ToolForms(names, custom, tuple(tool.type for tool in request.tools if isinstance(tool, HostedTool)))
+    forms = ToolForms(names, custom)
     tools = tuple(_lowered_tool(tool, names) for tool in _shown(request))
     lowered = msgspec.structs.replace(
         request,
@@ -89,8 +89,9 @@ def lower(request: ChatRequest) -> tuple[ChatRequest, ToolForms]:
 
 def _callable(tools: Iterable[Tool]) -> Iterator[FunctionTool | CustomTool]:
     for tool in tools:
-        if not isinstance(tool, HostedTool):
-            yield tool
+        own = client_tool(tool) if isinstance(tool, HostedTool) else tool
+        if own is not None:
+            yield own
 
 
 def _key(tool: FunctionTool | CustomTool | ToolCallPart) -> ToolKey:

@@ -76,7 +76,6 @@ def model_from_gguf(header: GgufHeader, file_bytes: int, identity: str) -> Model
         parameters=parameters,
         active_parameters=parameters - embedding - int(experts * (1 - used)),
         expert_parameters=experts,
-        embedding_parameters=embedding,
         architecture=architecture,
         quants=(Quant(quant, file_bytes, "file"),),
         shares=WeightShares(1 - embedding / parameters, embedding / parameters, experts / parameters),
