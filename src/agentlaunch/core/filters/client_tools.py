@@ -29,7 +29,7 @@ _EDITS: dict[str, _Field] = {
         "description": "For `insert`: the number of the line behind which it goes; 0 for the top.",
     },
 }
-_RANGE = {
+_RANGE: _Field = {
     "type": "array",
     "items": {"type": "integer"},
     "description": "For `view`: first and last line; -1 is the end.",
