@@ -50,8 +50,9 @@ def test_newer_editors_insert_a_text_of_its_own_and_undo_nothing() -> None:
     assert ("undo_edit" in newer["command"]["enum"], "undo_edit" in older["command"]["enum"]) == (False, True)
 
 
-def test_a_definition_without_a_name_is_called_by_its_kind() -> None:
-    tool = client_tool(hosted("bash_20250124"))
+@pytest.mark.parametrize("fields", [{}, {"name": ""}, {"name": 5}, {"name": None}])
+def test_a_definition_without_a_name_is_called_by_its_kind(fields: dict[str, object]) -> None:
+    tool = client_tool(hosted("bash_20250124", **fields))
     assert tool is not None
     assert tool.name == "bash"
 

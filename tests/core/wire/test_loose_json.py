@@ -197,6 +197,9 @@ def test_what_has_no_clear_meaning_is_refused_by_name(name: str, fields: Json, n
         asked(name, **fields)
 
 
+DEEP = json.dumps('{"a":' * 5000 + "1" + "}" * 5000).encode()
+
+
 @pytest.mark.parametrize(
     ("written", "schema"),
     [
@@ -204,6 +207,7 @@ def test_what_has_no_clear_meaning_is_refused_by_name(name: str, fields: Json, n
         (rb'"{\"type\":\"object\"}"', b'{"type":"object"}'),
         (b'"text"', b'"text"'),
         (b'"{broken"', b'"{broken"'),
+        (DEEP, DEEP),
         (b"", b""),
     ],
 )

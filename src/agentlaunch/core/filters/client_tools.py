@@ -65,7 +65,7 @@ _OLD_EDITORS = ("text_editor_20241022", "text_editor_20250124")
 
 
 class _Named(msgspec.Struct):
-    name: str = ""
+    name: object = ""
 
 
 _NAMED = msgspec.json.Decoder(_Named)
@@ -76,7 +76,8 @@ def client_tool(tool: HostedTool) -> FunctionTool | None:
     found = _TYPE.fullmatch(tool.type)
     if found is None:
         return None
-    name = _NAMED.decode(tool.definition).name or found["kind"]
+    said = _NAMED.decode(tool.definition).name
+    name = said if isinstance(said, str) and said else found["kind"]
     match found["kind"]:
         case "bash":
             return _function(name, "Run a command in a shell that stays open between calls.", _BASH, ())

@@ -74,10 +74,10 @@ def bare_schema(written: Raw) -> Raw:
     """A schema that a client has put into a string, as its JSON; any other as it is written."""
     if not bytes(written).startswith(b'"'):
         return written
-    text = _TEXT.decode(written)
     try:
+        text = _TEXT.decode(written)
         return _RAW.decode(text) if text.lstrip().startswith("{") else written
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):  # msgspec's errors among them
         return written
 
 

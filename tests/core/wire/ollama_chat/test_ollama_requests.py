@@ -376,6 +376,8 @@ def test_a_stream_is_the_default_and_minus_one_is_no_limit() -> None:
         (b'{"model":"m","messages":[]}', "messages: at least one message is required"),
         (b'{"model":"m","think":"x"}', "`think` is `x`"),
         (b'{"model":"m","format":7}', "format"),
+        (b'{"model":"m","format":"{\\"a\\":"}', "format"),
+        (b'{"model":"m","format":"xml"}', "format"),
         (b'{"model":"m","messages":[{"role":"pirate"}]}', r"messages\[0\].role"),
         (b'{"model":"m","messages":[{"role":"user","images":[7]}]}', "images"),
         (b'{"model":"m","messages":[{"role":"assistant","tool_calls":[{}]}]}', r"tool_calls\[0\].function"),

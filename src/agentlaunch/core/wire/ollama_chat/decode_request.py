@@ -25,6 +25,7 @@ from agentlaunch.core.ir import (
 )
 from agentlaunch.core.media import bare_data, image_type_of
 from agentlaunch.core.wire.base import ProtocolError, decode_json
+from agentlaunch.core.wire.loose_json import bare_schema
 from agentlaunch.core.wire.ollama_chat.arguments import arguments_text
 from agentlaunch.core.wire.ollama_chat.types import (
     ChatMessage,
@@ -38,7 +39,6 @@ from agentlaunch.core.wire.ollama_chat.types import (
 _bodies = msgspec.json.Decoder(RequestBody)
 _tools = msgspec.json.Decoder(ToolDefinition)
 _functions = msgspec.json.Decoder(FunctionDefinition)
-_texts = msgspec.json.Decoder(str)
 _EFFORTS = ("low", "medium", "high", "max")
 _MORE_EFFORTS = ("minimal", "xhigh")
 """OpenAI's, which clients of both APIs send."""
@@ -193,8 +193,7 @@ def _format(raw: msgspec.Raw) -> JsonFormat | None:
         return None
     if text == b'"json"':
         return JsonFormat()
-    if text.startswith(b'"') and (inner := decode_json(text, _texts)).lstrip().startswith("{"):
-        return JsonFormat(msgspec.Raw(inner.encode("utf-8", "replace")))
-    if not text.startswith(b"{"):
+    schema = bare_schema(raw)
+    if not bytes(schema).lstrip().startswith(b"{"):
         raise ProtocolError("`format` is neither `json` nor a JSON schema")
-    return JsonFormat(raw)
+    return JsonFormat(schema)
