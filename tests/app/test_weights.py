@@ -128,6 +128,13 @@ def test_an_unknown_repository_names_the_nearest_that_we_know(made: Made) -> Non
     assert error.hint.startswith(f"nearest known: {CODER}")
 
 
+def test_a_token_that_cannot_be_sent_is_no_matter_of_the_repositorys_name(
+    double: HuggingFaceDouble, make_world: MakeWorld
+) -> None:
+    error = refused(make_world(HF_ENDPOINT=double.url, HF_TOKEN="hf_\u201cx\u201d"), "hf:me/Tiny-GGUF:Q8_0")
+    assert (error.code, "nearest" in error.hint) == ("bad-hub-token", False)
+
+
 def test_a_repository_without_gguf_files_says_where_such_are(made: Made, double: HuggingFaceDouble) -> None:
     double.repositories["me/Tiny"] = {"model.safetensors": b"x"}
     error = refused(made, "hf:me/Tiny")

@@ -47,11 +47,13 @@ def test_the_first_bytes_tell_an_images_type(data: str, media_type: str) -> None
     [
         ("text/plain", "aGVsbG8=", "hello"),
         ("Text/Markdown", "77u/aGVsbG8=", "hello"),
-        ("application/json", "e30=", "{}"),
+        ("Application/JSON", "e30=", "{}"),
         ("application/ld+json", "e30=", "{}"),
         ("application/pdf", "aGVsbG8=", ""),
         ("text/plain", "/w==", ""),
+        ("", "aGVsbG8=", ""),
         ("text/plain", "no base64!", ""),
+        ("text/plain", "aGk", ""),
         ("text/plain", "", ""),
     ],
 )

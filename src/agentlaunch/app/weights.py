@@ -238,6 +238,8 @@ def _listing(repository: str, settings: HubSettings) -> RepositoryListing:
     try:
         return list_repository(repository, settings)
     except UserError as error:
+        if error.code != "unknown-repository":
+            raise
         raise UserError(error.code, error.message, f"{_near(repository)}; {error.hint}") from error
 
 

@@ -8,7 +8,6 @@ from base64 import b64encode
 import pytest
 
 from agentlaunch.core.ir import DocumentPart, Part
-from agentlaunch.core.media import text_in
 from agentlaunch.core.wire.base import load_wire
 
 Json = dict[str, object]
@@ -46,19 +45,3 @@ def test_a_document_of_text_is_its_text_and_any_other_stays_what_it_is(wire: str
 def test_a_document_whose_data_is_a_whole_data_url_is_read() -> None:
     url = "data:text/plain;base64,aGk="
     assert document("anthropic_messages", "application/pdf", url) == DocumentPart("text/plain", text="hi", title="t")
-
-
-@pytest.mark.parametrize(
-    ("media_type", "data", "text"),
-    [
-        ("text/plain", "aGk=", "hi"),
-        ("Application/JSON", "e30=", "{}"),
-        ("application/ld+json", "e30=", "{}"),
-        ("application/pdf", "aGk=", ""),
-        ("", "aGk=", ""),
-        ("text/plain", "aGk", ""),
-        ("text/plain", "/w==", ""),
-    ],
-)
-def test_text_is_told_by_its_type_and_must_be_utf_8(media_type: str, data: str, text: str) -> None:
-    assert text_in(media_type, data) == text
