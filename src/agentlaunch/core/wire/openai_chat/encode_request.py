@@ -44,9 +44,7 @@ _EFFORTS = {
 """The three efforts that every server with `reasoning_effort` takes; vLLM answers any other with a 400."""
 
 
-def encode_request(
-    request: ChatRequest, output_limit_field: OutputLimitField = "max_tokens", *, has_switch: bool = False
-) -> bytes:
+def encode_request(request: ChatRequest, output_limit_field: OutputLimitField, *, has_switch: bool) -> bytes:
     """The body. Equal requests give equal bytes, and a longer conversation begins with the shorter one's messages.
 
     With `has_switch` the server's template can be told not to think. Raises ProtocolError for a tool that no filter has
